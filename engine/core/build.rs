@@ -1,0 +1,15 @@
+//! Records the commit of the checkout, if there is one.
+
+use std::process::Command;
+
+fn main() {
+    println!("cargo:rerun-if-changed=../../.git/HEAD");
+    println!("cargo:rerun-if-env-changed=OSTEON_COMMIT");
+    let commit = std::env::var("OSTEON_COMMIT").ok().or_else(|| {
+        let out = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    });
+    if let Some(commit) = commit {
+        println!("cargo:rustc-env=OSTEON_COMMIT={commit}");
+    }
+}

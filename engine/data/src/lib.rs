@@ -1,0 +1,1 @@
+//! Floor 2: typed cohorts, schema, checks, splits, fitted preprocessing.

@@ -1,0 +1,1 @@
+//! Floor 4: communication, exact aggregation, strategies, rounds, checkpoints.

@@ -1,0 +1,1 @@
+//! Floor 3: concordance, Brier, AUC, Kaplan-Meier, log-rank.

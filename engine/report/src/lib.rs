@@ -1,0 +1,1 @@
+//! Floor 4: JSON lines, CSV, SVG and HTML reports.

@@ -1,0 +1,1 @@
+//! Floor 1: CSV, Parquet and HDF5 tables.
