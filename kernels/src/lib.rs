@@ -1,1 +1,4 @@
 //! Floor 1: compute ops (f64 oracle, fast CPU, WGSL, CUDA) and device backends.
+
+pub mod ops;
+pub mod simd;

@@ -1,0 +1,52 @@
+//! The compute ops. One op is one folder: an f64 oracle, a fast CPU version, and its device
+//! sources beside them; registering it is one line in [`ALL`].
+//!
+//! Dimension letters are the same everywhere: `B` problems in a batch, `N` patients, `F` features,
+//! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels.
+
+pub mod case;
+
+pub use case::{Case, Gradient, Tensor, Values, Work};
+
+use crate::simd::Level;
+
+/// What an op offers to the harness that tests it on every backend.
+///
+/// The harness runs [`Op::reference`] and the version of each backend on the same [`Case`]s and
+/// compares by normalised mean square error; it checks [`Op::gradients`] of the reference by
+/// central differences, so that the oracle itself is tested.
+pub trait Op: Sync {
+    /// Name: folder, entry point in WGSL and CUDA, filter of the harness.
+    fn name(&self) -> &'static str;
+
+    /// Inputs to test on: random, odd and edge shapes, ties, zero weights, `N` of 0 and 1.
+    fn cases(&self) -> Vec<Case>;
+
+    /// Inputs to time, largest last.
+    fn perf_cases(&self) -> Vec<Case> {
+        Vec::new()
+    }
+
+    /// The oracle: plain f64 code that follows the formula.
+    fn reference(&self, case: &Case) -> Vec<Tensor>;
+
+    /// The fast CPU version at a given instruction set, with as many threads as the current rayon
+    /// pool has.
+    fn cpu(&self, case: &Case, level: Level) -> Vec<Tensor>;
+
+    /// Largest normalised mean square error of an `f32` version against the oracle.
+    fn max_nmse(&self) -> f64 {
+        1e-12
+    }
+
+    /// Which outputs are gradients of which.
+    fn gradients(&self) -> Vec<Gradient> {
+        Vec::new()
+    }
+
+    /// Least bytes moved and arithmetic operations done by one run.
+    fn work(&self, case: &Case) -> Work;
+}
+
+/// Every op.
+pub static ALL: &[&dyn Op] = &[];
