@@ -1,1 +1,5 @@
 //! Floor 3: deepsurv and linear Cox.
+
+pub mod cohort;
+pub mod deepsurv;
+pub mod graph;
