@@ -5,6 +5,7 @@
 //! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels.
 
 pub mod case;
+pub mod cox_nll;
 
 pub use case::{Case, Gradient, Tensor, Values, Work};
 

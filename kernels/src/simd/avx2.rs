@@ -220,6 +220,42 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn scale_d(self, x: Self::D, n: Self::D) -> Self::D {
+        unsafe {
+            // Adding 1.5 * 2^52 leaves the biased exponent in the low bits.
+            let magic = _mm256_set1_pd(6_755_399_441_055_744.0 + 1023.0);
+            let power = n.map(|n| {
+                let biased = _mm256_castpd_si256(_mm256_add_pd(n, magic));
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(biased))
+            });
+            self.mul_d(x, power)
+        }
+    }
+    #[inline(always)]
+    fn prefix_d(self, x: Self::D) -> Self::D {
+        unsafe {
+            let zero = _mm256_setzero_pd();
+            let [low, high] = x.map(|x| _mm256_permute4x64_pd::<0b10_01_00_11>(x));
+            let up1 = [_mm256_blend_pd::<1>(low, zero), _mm256_blend_pd::<1>(high, low)];
+            let x = self.add_d(x, up1);
+            let up2 = [_mm256_permute2f128_pd::<0x08>(x[0], x[0]), _mm256_permute2f128_pd::<0x21>(x[0], x[1])];
+            let x = self.add_d(x, up2);
+            [_mm256_add_pd(x[0], zero), _mm256_add_pd(x[1], x[0])]
+        }
+    }
+    #[inline(always)]
+    fn last_d(self, x: Self::D) -> Self::D {
+        unsafe { [_mm256_permute4x64_pd::<0xff>(x[1]); 2] }
+    }
+    #[inline(always)]
+    fn sum_d(self, x: Self::D) -> f64 {
+        unsafe {
+            let four = _mm256_add_pd(x[0], x[1]);
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+    #[inline(always)]
     fn widen(self, a: Self::F) -> (Self::D, Self::D) {
         unsafe {
             let wide = a.map(|a| {

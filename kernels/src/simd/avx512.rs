@@ -188,6 +188,34 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn scale_d(self, x: __m512d, n: __m512d) -> __m512d {
+        unsafe { _mm512_scalef_pd(x, n) }
+    }
+    #[inline(always)]
+    fn prefix_d(self, x: __m512d) -> __m512d {
+        unsafe {
+            let zero = _mm512_setzero_si512();
+            let up1 = _mm512_alignr_epi64::<7>(_mm512_castpd_si512(x), zero);
+            let x = _mm512_add_pd(x, _mm512_castsi512_pd(up1));
+            let up2 = _mm512_alignr_epi64::<6>(_mm512_castpd_si512(x), zero);
+            let x = _mm512_add_pd(x, _mm512_castsi512_pd(up2));
+            let up4 = _mm512_alignr_epi64::<4>(_mm512_castpd_si512(x), zero);
+            _mm512_add_pd(x, _mm512_castsi512_pd(up4))
+        }
+    }
+    #[inline(always)]
+    fn last_d(self, x: __m512d) -> __m512d {
+        unsafe { _mm512_permutexvar_pd(_mm512_set1_epi64(7), x) }
+    }
+    #[inline(always)]
+    fn sum_d(self, x: __m512d) -> f64 {
+        unsafe {
+            let four = _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x));
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+    #[inline(always)]
     fn widen(self, a: __m512) -> (__m512d, __m512d) {
         unsafe {
             let low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));

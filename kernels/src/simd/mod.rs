@@ -125,6 +125,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn select_d(self, m: Self::MD, a: Self::D, b: Self::D) -> Self::D;
     /// Splits a positive normal `x` into an exponent `e` and a mantissa `m` in `[1, 2)`, `x = m 2^e`.
     fn split_d(self, x: Self::D) -> (Self::D, Self::D);
+    /// `x * 2^n` for integral `n` in `-1022..=1023` and a normal result.
+    fn scale_d(self, x: Self::D, n: Self::D) -> Self::D;
+    /// Inclusive prefix sums: in three steps each lane adds the lane 1, 2 and 4 below it, or +0.
+    fn prefix_d(self, x: Self::D) -> Self::D;
+    /// The highest lane in all lanes.
+    fn last_d(self, x: Self::D) -> Self::D;
+    /// Sum over the 8 lanes by a fixed tree: halves are added until one lane is left.
+    fn sum_d(self, x: Self::D) -> f64;
     /// The low and high eight lanes, widened.
     fn widen(self, a: Self::F) -> (Self::D, Self::D);
     /// Two halves, rounded to nearest.

@@ -173,6 +173,24 @@ impl Simd for Portable {
         (exponent, mantissa)
     }
     #[inline(always)]
+    fn scale_d(self, x: D, n: D) -> D {
+        map2(x, n, |x, n| x * f64::from_bits(((n as i64 + 1023) as u64) << 52))
+    }
+    #[inline(always)]
+    fn prefix_d(self, x: D) -> D {
+        let step = |x: D, k: usize| std::array::from_fn(|i| x[i] + if i < k { 0.0 } else { x[i - k] });
+        step(step(step(x, 1), 2), 4)
+    }
+    #[inline(always)]
+    fn last_d(self, x: D) -> D {
+        [x[LANES_F64 - 1]; LANES_F64]
+    }
+    #[inline(always)]
+    fn sum_d(self, x: D) -> f64 {
+        let four: [f64; 4] = std::array::from_fn(|i| x[i] + x[i + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
+    }
+    #[inline(always)]
     fn widen(self, a: F) -> (D, D) {
         (std::array::from_fn(|i| f64::from(a[i])), std::array::from_fn(|i| f64::from(a[i + LANES_F64])))
     }
