@@ -24,8 +24,15 @@ fn cohort() -> Arc<Cohort> {
     let time: Vec<f64> = (0..PATIENTS).map(|_| (3000.0 * s.uniform()).ceil()).collect();
     let event: Vec<bool> = (0..PATIENTS).map(|_| s.uniform() < 0.58).collect();
     let keys: Vec<u64> = (0..PATIENTS as u64).collect();
-    let rows =
-        Rows { x: &x, features: FEATURES, time: &time, event: &event, entry: None, strata: None, keys: &keys };
+    let rows = Rows {
+        x: &x,
+        features: FEATURES,
+        time: &time,
+        event: &event,
+        entry: None,
+        strata: None,
+        keys: &keys,
+    };
     Arc::new(Cohort::new(rows).expect("valid outcome"))
 }
 

@@ -2,9 +2,9 @@
 
 use osteon_core::files::sha256_hex;
 use osteon_kernels::ops::cox_nll::{CoxInputError, RiskOrder};
+use osteon_kernels::ops::dropout::patient_lanes;
 use osteon_kernels::simd::LANES;
 use osteon_kernels::tiles::{self, Lane};
-use osteon_kernels::ops::dropout::patient_lanes;
 
 /// One set of patients, shared by every problem that trains on it.
 #[derive(Debug, Clone)]

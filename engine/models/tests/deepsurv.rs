@@ -71,12 +71,20 @@ fn problem(cohort: &Arc<Cohort>, seed: u64) -> Problem {
 }
 
 /// One interpreted step at the initial parameters: loss and gradient by tensor name.
-fn interpreted(spec: &Spec, p: &Patients, cohort: &Cohort, weights: Option<&[f64]>, params: &[f64], seed: u64) -> (f64, Vec<f64>) {
+fn interpreted(
+    spec: &Spec,
+    p: &Patients,
+    cohort: &Cohort,
+    weights: Option<&[f64]>,
+    params: &[f64],
+    seed: u64,
+) -> (f64, Vec<f64>) {
     let graph = op_list(spec);
     let layout = osteon_models::deepsurv::Layout::new(spec);
     let mut values: Values = vec![None; graph.slots().len()];
     let rows: Vec<usize> = cohort.order().order().iter().map(|&r| r as usize).collect();
-    values[0] = Some(rows.iter().flat_map(|&r| p.x[r * FEATURES..(r + 1) * FEATURES].iter().copied()).collect());
+    values[0] =
+        Some(rows.iter().flat_map(|&r| p.x[r * FEATURES..(r + 1) * FEATURES].iter().copied()).collect());
     for t in layout.tensors().iter().filter(|t| t.role == Role::Trainable) {
         values[graph.find(&t.name).expect("slot")] = Some(params[t.range()].to_vec());
     }
@@ -92,13 +100,19 @@ fn interpreted(spec: &Spec, p: &Patients, cohort: &Cohort, weights: Option<&[f64
 }
 
 /// The gradient as the fused executor sees it: one plain SGD step of rate 1.
-fn fused_step(spec: &Spec, cohort: &Arc<Cohort>, weights: Option<Vec<f32>>, level: Level) -> (f64, Vec<f64>, Vec<f32>) {
+fn fused_step(
+    spec: &Spec,
+    cohort: &Arc<Cohort>,
+    weights: Option<Vec<f32>>,
+    level: Level,
+) -> (f64, Vec<f64>, Vec<f32>) {
     let problem = Problem { weights, ..problem(cohort, 3) };
     let mut batch = Batch::new(spec.clone(), training(plain_sgd()), vec![problem]).at_level(level);
     let before: Vec<f32> = batch.params(0).to_vec();
     let loss = batch.train(&[0], 1)[0][0];
     let n = batch.layout().trainable();
-    let gradient = before[..n].iter().zip(batch.params(0)).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+    let gradient =
+        before[..n].iter().zip(batch.params(0)).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
     (loss, gradient, before)
 }
 
@@ -148,7 +162,13 @@ fn the_op_list_has_the_gradient_of_its_loss() {
     }
 }
 
-fn trained(cohort: &Arc<Cohort>, seeds: &[u64], batch_size: Option<usize>, level: Level, threads: usize) -> Vec<Vec<u32>> {
+fn trained(
+    cohort: &Arc<Cohort>,
+    seeds: &[u64],
+    batch_size: Option<usize>,
+    level: Level,
+    threads: usize,
+) -> Vec<Vec<u32>> {
     let adam = Optimizer::Adam(Adam::new(0.01));
     let training = Training { batch_size, ..training(adam) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
@@ -191,11 +211,15 @@ fn training_lowers_the_loss_and_predicts_as_it_trained() {
     let together = batch.predict(0, &rows);
     let in_cohort = cohort.to_rows(&batch.scores(0, &cohort));
     let alone = batch.predict(0, &rows[7 * FEATURES..8 * FEATURES])[0];
-    assert_eq!(together.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), in_cohort.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+    assert_eq!(
+        together.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+        in_cohort.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    );
     assert_eq!(alone.to_bits(), together[7].to_bits());
     // A risk score that ranks: patients who die early score higher than those who live long.
     let mean = |late: bool| {
-        let chosen: Vec<f64> = (0..500).filter(|&i| (p.time[i] > 10.0) == late).map(|i| f64::from(together[i])).collect();
+        let chosen: Vec<f64> =
+            (0..500).filter(|&i| (p.time[i] > 10.0) == late).map(|i| f64::from(together[i])).collect();
         chosen.iter().sum::<f64>() / chosen.len() as f64
     };
     assert!(mean(false) > mean(true) + 0.2);
@@ -239,7 +263,13 @@ fn a_cohort_without_events_or_patients_moves_nothing() {
 #[test]
 fn optimizer_state_survives_a_copy() {
     let cohort = patients(200, 8).cohort();
-    let fresh = || Batch::new(spec(false, Activation::Selu), training(Optimizer::Adam(Adam::new(0.01))), vec![problem(&cohort, 1)]);
+    let fresh = || {
+        Batch::new(
+            spec(false, Activation::Selu),
+            training(Optimizer::Adam(Adam::new(0.01))),
+            vec![problem(&cohort, 1)],
+        )
+    };
     let mut whole = fresh();
     whole.train(&[0], 6);
     let mut first = fresh();

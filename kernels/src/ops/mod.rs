@@ -8,6 +8,7 @@ pub mod activation;
 pub mod adam;
 pub mod batch_norm;
 pub mod case;
+pub mod cox_nll;
 pub mod dropout;
 pub mod linear;
 pub mod sgd;

@@ -82,7 +82,8 @@ impl Batch {
         for p in &problems {
             assert_eq!(p.cohort.features(), spec.inputs, "features of a cohort and inputs of the network");
             assert!(p.weights.as_ref().is_none_or(|w| w.len() == p.cohort.len()), "case weights are [N]");
-            let scaled = p.scaling.as_ref().is_none_or(|(m, a)| m.len() == spec.inputs && a.len() == spec.inputs);
+            let scaled =
+                p.scaling.as_ref().is_none_or(|(m, a)| m.len() == spec.inputs && a.len() == spec.inputs);
             assert!(scaled, "scaling is [F]");
         }
         let state = |p: &Problem| State {
@@ -172,8 +173,14 @@ impl Batch {
         let (spec, layout) = (&self.spec, &self.layout);
         let network = Network { spec, layout, level: self.level, parallel };
         let (training, spaces) = (&self.training, &self.spaces);
-        let work: Vec<(&Problem, &mut State)> =
-            self.problems.iter().zip(&mut self.states).zip(chosen).filter(|(_, c)| *c).map(|(w, _)| w).collect();
+        let work: Vec<(&Problem, &mut State)> = self
+            .problems
+            .iter()
+            .zip(&mut self.states)
+            .zip(chosen)
+            .filter(|(_, c)| *c)
+            .map(|(w, _)| w)
+            .collect();
         let losses: Vec<Vec<f64>> = work
             .into_par_iter()
             .with_max_len(1)
@@ -279,7 +286,12 @@ impl Run<'_> {
 
     /// One optimiser step; returns the summed loss and the event weight.
     fn step(
-        &self, state: &mut State, cohort: &Cohort, x: &[Lane], weights: Option<&[f32]>, anchor: Option<&[f32]>,
+        &self,
+        state: &mut State,
+        cohort: &Cohort,
+        x: &[Lane],
+        weights: Option<&[f32]>,
+        anchor: Option<&[f32]>,
         ws: &mut Workspace,
     ) -> (f64, f64) {
         let input = StepInput { cohort, x, weights, seed: self.problem.seed, step: state.steps };

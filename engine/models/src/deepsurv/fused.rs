@@ -87,7 +87,14 @@ impl Network<'_> {
                 let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect();
                 let running = Statistics { mean: wide(at(norm.mean)), var: wide(at(norm.var)) };
                 let mut normal = y.clone();
-                batch_norm::forward(self.level, &running, at(norm.scale), at(norm.shift), &mut y, &mut normal);
+                batch_norm::forward(
+                    self.level,
+                    &running,
+                    at(norm.scale),
+                    at(norm.shift),
+                    &mut y,
+                    &mut normal,
+                );
                 linear::apply_epilogue(self.level, h, epilogue, &mut y, &mut []);
             }
             current = y;
@@ -101,7 +108,14 @@ impl Network<'_> {
     }
 
     /// A layer over all tiles, block by block.
-    fn layer_forward(&self, weights: Weights, epilogue: Epilogue, x: &[Lane], y: &mut [Lane], kept: &mut [u16]) {
+    fn layer_forward(
+        &self,
+        weights: Weights,
+        epilogue: Epilogue,
+        x: &[Lane],
+        y: &mut [Lane],
+        kept: &mut [u16],
+    ) {
         let (inputs, outputs) = (weights.inputs * BLOCK_TILES, weights.outputs * BLOCK_TILES);
         let one = |block: usize, x: &[Lane], y: &mut [Lane], kept: &mut [u16]| {
             let first = block * BLOCK_TILES;
@@ -112,7 +126,8 @@ impl Network<'_> {
             return one(0, x, y, kept);
         }
         if epilogue.dropout.is_some() {
-            let blocks = x.par_chunks(inputs).zip(y.par_chunks_mut(outputs)).zip(kept.par_chunks_mut(outputs));
+            let blocks =
+                x.par_chunks(inputs).zip(y.par_chunks_mut(outputs)).zip(kept.par_chunks_mut(outputs));
             blocks.enumerate().for_each(|(block, ((x, y), kept))| one(block, x, y, kept));
         } else {
             let blocks = x.par_chunks(inputs).zip(y.par_chunks_mut(outputs));
@@ -140,7 +155,14 @@ impl Network<'_> {
         ws.dscore.resize(n, 0.0);
         let order = input.cohort.order();
         let loss = cox_nll_at(
-            self.level, order, self.spec.ties, &ws.score, input.weights, &mut ws.dscore, true, &mut ws.cox,
+            self.level,
+            order,
+            self.spec.ties,
+            &ws.score,
+            input.weights,
+            &mut ws.dscore,
+            true,
+            &mut ws.cox,
         );
         ws.d[0].clear();
         ws.d[0].resize(tiles, Lane::ZERO);
@@ -164,7 +186,8 @@ impl Network<'_> {
             space.keep = dropout.map_or(1.0, |d| d.keep());
             space.kept.resize(if dropout.is_some() { space.y.len() } else { 0 }, 0);
             let patients = input.cohort.patients.as_slice();
-            let epilogue = Epilogue { activation: self.activation(l), dropout: dropout.map(|d| (d, patients)) };
+            let epilogue =
+                Epilogue { activation: self.activation(l), dropout: dropout.map(|d| (d, patients)) };
             let weights = self.weights(layer, params);
             let Some(norm) = layer.norm else {
                 self.layer_forward(weights, epilogue, x, &mut space.y, &mut space.kept);
@@ -196,8 +219,15 @@ impl Network<'_> {
                 let space = &layers[l];
                 let total = case_weight_total(input.weights, input.cohort.len());
                 let scale = &params[norm.scale..norm.scale + outputs];
-                let (dscale, dshift) =
-                    batch_norm::backward(self.level, &space.statistics, scale, case_weight, total, &space.normal, d);
+                let (dscale, dshift) = batch_norm::backward(
+                    self.level,
+                    &space.statistics,
+                    scale,
+                    case_weight,
+                    total,
+                    &space.normal,
+                    d,
+                );
                 gradient[norm.scale..norm.scale + outputs].copy_from_slice(&dscale);
                 gradient[norm.shift..norm.shift + outputs].copy_from_slice(&dshift);
             }
@@ -220,7 +250,15 @@ impl Network<'_> {
         }
     }
 
-    fn weight_gradient(&self, inputs: usize, outputs: usize, x: &[Lane], dz: &[Lane], sums: &mut Vec<f32>, target: &mut [f64]) {
+    fn weight_gradient(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        x: &[Lane],
+        dz: &[Lane],
+        sums: &mut Vec<f32>,
+        target: &mut [f64],
+    ) {
         let (width, bx, bz) = (target.len(), inputs * BLOCK_TILES, outputs * BLOCK_TILES);
         sums.resize(width * x.len().div_ceil(bx), 0.0);
         let one = |(x, (dz, sums)): (&[Lane], (&[Lane], &mut [f32]))| {
@@ -236,7 +274,15 @@ impl Network<'_> {
         }
     }
 
-    fn input_gradient(&self, transposed: &[f32], inputs: usize, outputs: usize, dz: &[Lane], produced: Produced, dx: &mut [Lane]) {
+    fn input_gradient(
+        &self,
+        transposed: &[f32],
+        inputs: usize,
+        outputs: usize,
+        dz: &[Lane],
+        produced: Produced,
+        dx: &mut [Lane],
+    ) {
         let block = inputs * BLOCK_TILES;
         let one = |(b, (dz, dx)): (usize, (&[Lane], &mut [Lane]))| {
             let range = b * block..b * block + dx.len();

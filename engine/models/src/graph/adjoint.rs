@@ -45,6 +45,7 @@ impl Graph {
             }
         }
         let trainable = |s: &SlotId| self.slots[*s].role == SlotRole::Trainable;
-        self.gradients = (0..incoming.len()).filter(trainable).filter_map(|s| Some((s, incoming[s]?))).collect();
+        self.gradients =
+            (0..incoming.len()).filter(trainable).filter_map(|s| Some((s, incoming[s]?))).collect();
     }
 }

@@ -71,7 +71,9 @@ fn linear(x: &[f64], w: &[f64], b: &[f64], n: usize) -> Vec<f64> {
     let dot = |row: &[f64], o: usize| -> f64 {
         b[o] + row.iter().zip(&w[o * inputs..(o + 1) * inputs]).map(|(x, w)| x * w).sum::<f64>()
     };
-    (0..n * outputs).map(|at| dot(&x[at / outputs * inputs..(at / outputs + 1) * inputs], at % outputs)).collect()
+    (0..n * outputs)
+        .map(|at| dot(&x[at / outputs * inputs..(at / outputs + 1) * inputs], at % outputs))
+        .collect()
 }
 
 fn linear_grad_input(dz: &[f64], w: &[f64], n: usize) -> Vec<f64> {

@@ -90,7 +90,8 @@ impl Graph {
     /// Adds a node with `outputs` new value slots, named after the op.
     pub fn push(&mut self, step: Step, inputs: &[SlotId], outputs: usize) -> Vec<SlotId> {
         let n = self.nodes.len();
-        let outputs: Vec<SlotId> = (0..outputs).map(|i| self.slot(format!("v{n}.{i}"), SlotRole::Value)).collect();
+        let outputs: Vec<SlotId> =
+            (0..outputs).map(|i| self.slot(format!("v{n}.{i}"), SlotRole::Value)).collect();
         self.nodes.push(Node { step, inputs: inputs.to_vec(), outputs: outputs.clone() });
         outputs
     }
