@@ -7,9 +7,16 @@
 
 pub mod aggregate;
 pub mod bench;
+pub mod checkpoint;
 pub mod comm;
 mod error;
+pub mod hash;
 pub mod message;
+pub mod metrics;
+pub mod placement;
+pub mod sampling;
+pub mod sites;
+pub mod strategies;
 pub mod tensors;
 
 pub use aggregate::{CommReduce, Mean, ParamScale, ParamSum};
