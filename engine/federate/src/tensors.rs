@@ -29,3 +29,8 @@ impl TensorSpec {
         shapes.into_iter().map(place).collect()
     }
 }
+
+/// Names and shapes of a model's tensors as one line.
+pub(crate) fn describe(tensors: &[TensorSpec]) -> String {
+    tensors.iter().map(|t| format!("{} {:?} at {}; ", t.name, t.shape, t.offset)).collect()
+}
