@@ -123,7 +123,7 @@ impl<T: Param> ParamSum<T> {
     /// The first value of a site that cannot be sent.
     fn describe(&self, group: usize, site: &str, params: &[T]) -> FederateError {
         let limit = self.scale.limit();
-        let at = params.iter().position(|&x| !(x.into().abs() < limit)).unwrap_or_default();
+        let at = params.iter().position(|&x| T::size_key(x.into()) >= T::size_key(limit)).unwrap_or_default();
         let tensor = self.tensors.iter().find(|t| (t.offset..t.offset + t.len()).contains(&at));
         let (name, element) = tensor.map_or(("?", at), |t| (t.name.as_str(), at - t.offset));
         let value = params[at];

@@ -172,15 +172,17 @@ impl Checkpoints {
         snapshot.sites = wanted.iter().map(|&site| SiteState { site, tensors: Vec::new() }).collect();
         for part in Manifest::read(&self.manifest_path(round))?.parts {
             for mut tensor in stored::read(&self.dir.join(&part.name))?.0 {
-                if let (true, Values::F32(values)) = (tensor.name == "global", &tensor.values) {
-                    snapshot.global.clone_from(values);
+                if tensor.name == "global" {
+                    if let Values::F32(values) = tensor.values {
+                        snapshot.global = values;
+                    }
                 } else if let Some(name) = tensor.name.strip_prefix("server/") {
                     tensor.name = name.to_owned();
                     snapshot.server.push(tensor);
                 } else if let Some((site, name)) = site_of(&tensor.name) {
-                    tensor.name = name;
-                    let state = snapshot.sites.iter_mut().find(|s| s.site == site);
-                    state.into_iter().for_each(|s| s.tensors.push(tensor.clone()));
+                    if let Some(state) = snapshot.sites.iter_mut().find(|s| s.site == site) {
+                        state.tensors.push(StoredTensor { name, ..tensor });
+                    }
                 }
             }
         }

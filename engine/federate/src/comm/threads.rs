@@ -168,6 +168,12 @@ mod tests {
     }
 
     #[test]
+    fn a_communicator_may_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Comm>();
+    }
+
+    #[test]
     fn a_lost_rank_ends_the_others() {
         let out = spawn(3, |comm| {
             if comm.rank() == 1 {

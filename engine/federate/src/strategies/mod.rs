@@ -77,7 +77,7 @@ pub struct Settings(BTreeMap<&'static str, f64>);
 
 impl Settings {
     fn get(&self, key: &str) -> f64 {
-        self.0.get(key).copied().unwrap_or(f64::NAN)
+        self.0[key]
     }
 }
 
