@@ -1,0 +1,1 @@
+//! What a study will do, for `--dry-run`.
