@@ -49,7 +49,7 @@ pub struct Summary {
     /// What is known of each site.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sites: Option<Vec<SiteResult>>,
-    /// Wall time of the run, resumed parts included.
+    /// Wall time of the process that finished the run.
     pub wall_s: f64,
     /// Wall time per phase.
     pub phases: Vec<Phase>,

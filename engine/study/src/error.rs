@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use osteon_core::{ExitCode, Failure};
+use osteon_report::ReportError;
 
 /// Where in a study file, or in which override, a fault lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,21 +33,16 @@ pub enum StudyError {
     /// A file could not be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// "read", "write", "create" or "lock".
+        /// "read", "create", "remove" or "lock".
         action: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A record of the run directory is not what this version writes.
-    #[error("{} is not a record of a run: {message}", path.display())]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// A record of the run directory cannot be read or written.
+    #[error(transparent)]
+    Record(#[from] ReportError),
     /// The run directory belongs to another study.
     #[error("{} holds a run with another {what}: {difference}", path.display())]
     Changed {
@@ -83,7 +79,8 @@ impl Failure for StudyError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config { .. } | Self::Changed { .. } | Self::Foreign { .. } => ExitCode::Usage,
-            Self::Io { .. } | Self::Record { .. } | Self::Busy { .. } => ExitCode::Io,
+            Self::Record(e) => e.exit_code(),
+            Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
         }
     }
 
@@ -97,7 +94,7 @@ impl Failure for StudyError {
             Self::Busy { .. } => {
                 Some("wait for the other process, or give another directory with -o".to_owned())
             }
-            Self::Record { .. } => Some("discard the run with --restart".to_owned()),
+            Self::Record(e) => e.hint(),
             Self::Io { .. } => None,
         }
     }
