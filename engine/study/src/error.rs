@@ -59,6 +59,9 @@ pub enum StudyError {
         /// The run directory.
         path: PathBuf,
     },
+    /// The build lacks a part.
+    #[error("{0} is not part of this build")]
+    Absent(&'static str),
     /// The directory holds files, but no run.
     #[error("{} is not empty and holds no run.json", path.display())]
     Foreign {
@@ -80,6 +83,7 @@ impl Failure for StudyError {
         match self {
             Self::Config { .. } | Self::Changed { .. } | Self::Foreign { .. } => ExitCode::Usage,
             Self::Record(e) => e.exit_code(),
+            Self::Absent(_) => ExitCode::Unexpected,
             Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
         }
     }
@@ -95,7 +99,7 @@ impl Failure for StudyError {
                 Some("wait for the other process, or give another directory with -o".to_owned())
             }
             Self::Record(e) => e.hint(),
-            Self::Io { .. } => None,
+            Self::Io { .. } | Self::Absent(_) => None,
         }
     }
 }

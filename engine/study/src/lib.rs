@@ -4,7 +4,9 @@
 //! - [`run_dir`]: the run directory: lock, resume, records, checkpoints folder,
 //! - [`plan`]: what a study will do, for `--dry-run`,
 //! - [`stop`]: signals and the time limit,
-//! - [`timing`]: the table at the end of a run.
+//! - [`timing`]: the table at the end of a run,
+//! - [`train`]: from a study to a finished run directory,
+//! - [`watch`]: what a run says while it works.
 
 pub mod config;
 pub mod error;
@@ -12,6 +14,8 @@ pub mod plan;
 pub mod run_dir;
 pub mod stop;
 pub mod timing;
+pub mod train;
+pub mod watch;
 
 pub use config::{Loaded, Study};
 pub use error::StudyError;

@@ -176,35 +176,43 @@ pub enum Opened {
 }
 
 impl RunDir {
-    /// Opens, and creates where needed, the directory of a run. Called by rank 0 alone, before
-    /// any work, so that an output that cannot be written costs nothing.
+    /// Creates the directory where needed and locks it. Called by rank 0 alone, before any work,
+    /// so that an output that cannot be written costs nothing.
     ///
     /// # Errors
-    /// If it cannot be written, is in use, or holds another study (unless `restart`, which
-    /// discards the run in it).
-    pub fn open(path: &Path, record: &RunRecord, restart: bool) -> Result<Opened, StudyError> {
+    /// If it cannot be written or another process works in it.
+    pub fn claim(path: &Path) -> Result<Self, StudyError> {
         fs::create_dir_all(path).map_err(StudyError::io("create", path))?;
-        let dir = Self::lock(path)?;
-        if restart {
-            dir.clear()?;
-        }
-        let run = path.join(RUN);
-        if !run.exists() {
-            dir.refuse_foreign()?;
-            dir.create(record)?;
-            return Ok(Opened::Fresh(dir));
+        Self::lock(path)
+    }
+
+    /// Begins the run of `record`, or goes on with it.
+    ///
+    /// # Errors
+    /// If the directory holds another study (unless `restart`, which discards the run in it) or
+    /// files of another kind, or cannot be written.
+    pub fn begin(self, record: &RunRecord, restart: bool) -> Result<Opened, StudyError> {
+        let run = self.path.join(RUN);
+        if !run.exists() || restart {
+            if run.exists() {
+                self.clear()?;
+            } else {
+                self.refuse_foreign()?;
+            }
+            self.create(record)?;
+            return Ok(Opened::Fresh(self));
         }
         let mut old: RunRecord = record_of(&run)?;
         if let Some((what, difference)) = old.difference(record) {
-            return Err(StudyError::Changed { path: path.to_owned(), what, difference });
+            return Err(StudyError::Changed { path: self.path, what, difference });
         }
-        let summary = path.join(SUMMARY);
+        let summary = self.path.join(SUMMARY);
         if summary.exists() {
-            return Ok(Opened::Finished(dir, Box::new(record_of(&summary)?)));
+            return Ok(Opened::Finished(self, Box::new(record_of(&summary)?)));
         }
         old.starts.extend(record.starts.iter().cloned());
-        dir.create(&old)?;
-        Ok(Opened::Resumed(dir))
+        self.create(&old)?;
+        Ok(Opened::Resumed(self))
     }
 
     fn lock(path: &Path) -> Result<Self, StudyError> {
@@ -321,7 +329,7 @@ mod tests {
     }
 
     fn open(path: &Path, epochs: u32, restart: bool) -> Result<Opened, StudyError> {
-        RunDir::open(path, &record(epochs), restart)
+        RunDir::claim(path)?.begin(&record(epochs), restart)
     }
 
     #[test]
@@ -354,10 +362,11 @@ mod tests {
         assert_eq!(error.exit_code(), ExitCode::Usage);
         let mut other = record(5);
         other.profile = "cpu-v2".to_owned();
-        let error = RunDir::open(dir.path(), &other, false).expect_err("another profile");
+        let error =
+            RunDir::claim(dir.path()).expect("claim").begin(&other, false).expect_err("another profile");
         assert!(error.to_string().contains("numeric profile: was cpu-v1, is cpu-v2"), "{error}");
-        fs::remove_file(dir.path().join("notes.txt")).expect("remove");
         assert!(matches!(open(dir.path(), 6, true), Ok(Opened::Fresh(_))));
+        assert!(dir.path().join("notes.txt").exists());
     }
 
     #[test]
@@ -371,9 +380,13 @@ mod tests {
             record
         };
         let run = dir.path().join("run");
-        drop(RunDir::open(&run, &with_input("a"), false).expect("fresh"));
-        assert!(matches!(RunDir::open(&run, &with_input("a"), false), Ok(Opened::Resumed(_))));
-        let error = RunDir::open(&run, &with_input("b"), false).expect_err("a changed table");
+        drop(RunDir::claim(&run).expect("claim").begin(&with_input("a"), false).expect("fresh"));
+        assert!(matches!(
+            RunDir::claim(&run).expect("claim").begin(&with_input("a"), false),
+            Ok(Opened::Resumed(_))
+        ));
+        let error =
+            RunDir::claim(&run).expect("claim").begin(&with_input("b"), false).expect_err("a changed table");
         assert!(error.to_string().contains("another input"), "{error}");
     }
 
