@@ -1,1 +1,4 @@
 //! Floor 3: deepsurv and linear Cox.
+
+pub mod baseline;
+pub mod cox;
