@@ -12,9 +12,10 @@ use super::{Cohort, CoxError, Options, residuals};
 const COLLINEAR: f64 = 1e-9;
 /// Information of a standardised column, per unit of event weight, that is rounding only.
 const CONSTANT: f64 = 1e-11;
-/// Greatest last step, in standard deviations of a column, of a converged fit. Newton's error is
-/// the square of its last step.
-const SETTLED: f64 = 1e-9;
+/// Distance from the maximum, in standard errors, of a converged fit.
+const SETTLED: f64 = 1e-10;
+/// The same where rounding keeps Newton's method from coming closer.
+const STALLED: f64 = 1e-6;
 /// Gain in log-likelihood below which a step that still moves a log-risk by [`RUNAWAY`] means that
 /// the coefficients diverge: the implied standard error of that log-risk is above 20.
 const FLAT: f64 = 1e-4;
@@ -184,7 +185,7 @@ fn maximise(
         let signed = columns.map(|j| (j, if step[j] > 0.0 { '+' } else { '-' }));
         (most > RUNAWAY).then(|| separation(cohort, signed.collect()))
     };
-    let mut value = null;
+    let (mut value, mut previous) = (null, f64::INFINITY);
     let mut point = design.at(&beta).ok_or(CoxError::Numerical("the likelihood at 0 is not a number"))?;
     let mut info = design.information(&point, |_| 1.0);
     add_ridge(&mut info, f, options.ridge);
@@ -195,7 +196,8 @@ fn maximise(
         let factor = Cholesky::new(&info, f, 0.0)
             .map_err(|s| diverging(&beta).unwrap_or_else(|| singular(s, cohort)))?;
         let step = factor.solve(&gradient);
-        if step.iter().all(|s| s.abs() <= SETTLED) {
+        let distance = step.iter().zip(&gradient).map(|(s, g)| s * g).sum::<f64>().max(0.0).sqrt();
+        if distance <= SETTLED || (distance <= STALLED && distance > previous / 2.0) {
             return Ok(Optimum { beta, point, info, iterations: iteration });
         }
         let (next, next_point, whole) = (0..40)
@@ -212,7 +214,7 @@ fn maximise(
         if let Some(error) = diverging(&step).filter(|_| flat) {
             return Err(error);
         }
-        (beta, point, value) = (next, next_point, next_value);
+        (beta, point, value, previous) = (next, next_point, next_value, distance);
         info = design.information(&point, |_| 1.0);
         add_ridge(&mut info, f, options.ridge);
     }

@@ -57,7 +57,7 @@ fn separated(result: Result<Vec<f64>, CoxError>) -> Vec<(String, char)> {
 /// Carriers of a rare mutation who are all censored have a hazard ratio of 0.
 #[test]
 fn a_mutation_without_events_is_named() {
-    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i % 7 == 0));
+    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i.is_multiple_of(7)));
     let data = Simulated::new(300).with("SF3B1", rare);
     assert_eq!(separated(data.fit(&Options::default())), [("SF3B1".to_owned(), '-')]);
     let ridge = data.fit(&Options { ridge: 1.0, ..Options::default() }).expect("a penalty bounds it");
@@ -79,7 +79,7 @@ fn a_mutation_of_the_first_to_die_is_named() {
 /// No column separates alone, their difference does: found by the divergence itself.
 #[test]
 fn a_separating_combination_is_named() {
-    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i % 5 == 0));
+    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i.is_multiple_of(5)));
     let data = Simulated::new(400).with("JAK2", |_, i| ((i * 37) % 11) as f64);
     let data = data.with("CALR", |s, i| s.columns[2][i] + 8.0 * rare(s, i));
     let columns = separated(data.fit(&Options::default()));
@@ -89,7 +89,7 @@ fn a_separating_combination_is_named() {
 /// Under left truncation the separating column is found by the divergence too.
 #[test]
 fn separation_with_late_entry_is_named() {
-    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i % 7 == 0));
+    let rare = |s: &Simulated, i: usize| f64::from(u8::from(!s.event[i] && i.is_multiple_of(7)));
     let data = Simulated::new(300).with("SF3B1", rare);
     let entry: Vec<f64> = data.time.iter().enumerate().map(|(i, t)| t * 0.1 * (i % 5) as f64).collect();
     let x = data.x();
