@@ -1,6 +1,7 @@
 //! Time-dependent area under the ROC curve.
 
-use crate::{CensoringSurvival, MetricError, order, outcome};
+use crate::order::Order;
+use crate::{CensoringSurvival, MetricError, outcome};
 
 /// Cumulative/dynamic AUC at each of `at`: how well the score tells the patients who had the event
 /// by `t` (cases, weighted by `1 / G(t_i-)`) from those still event-free after `t` (controls).
@@ -21,21 +22,20 @@ pub fn dynamic_auc(
 ) -> Result<Vec<f64>, MetricError> {
     outcome::scored(time, event, score)?;
     outcome::finite("evaluation time", at)?;
-    let by_score = order::ascending(score);
-    at.iter().map(|&t| at_time(time, event, score, censoring, &by_score, t)).collect()
+    let by_score = Order::ascending(score);
+    at.iter().map(|&t| at_time(time, event, censoring, &by_score, t)).collect()
 }
 
 fn at_time(
     time: &[f64],
     event: &[bool],
-    score: &[f64],
     censoring: &CensoringSurvival,
-    by_score: &[u32],
+    by_score: &Order,
     t: f64,
 ) -> Result<f64, MetricError> {
     let undefined = |reason: String| MetricError::Undefined { metric: "AUC", reason };
     let (mut cases, mut controls, mut ranked) = (0.0, 0.0, 0.0);
-    for tied in order::runs(by_score, score) {
+    for tied in by_score.groups() {
         let (mut cases_here, mut controls_here) = (0.0, 0.0);
         for row in tied.iter().map(|&row| row as usize) {
             if time[row] > t {

@@ -19,49 +19,85 @@ pub use variance::{Concordance, concordance};
 
 pub(crate) use variance::time_weighted;
 
-use crate::order;
+use std::ops::Range;
 
-/// Time and risk orders of a cohort: what all counts share, computed once.
-struct Ranking<'a> {
-    event: &'a [bool],
-    time: &'a [f64],
-    /// Rows by ascending time.
-    by_time: Vec<u32>,
-    /// Per row, how many rows have a lower risk; tied rows share it.
-    lower: Vec<u32>,
-    /// Per row, how many rows have a lower or the same risk.
-    up_to: Vec<u32>,
+use crate::order::Order;
+
+/// A patient as the sweeps over time see it.
+#[derive(Clone, Copy, Default)]
+struct Rank {
+    /// Patients with a lower risk; tied patients share it.
+    lower: u32,
+    /// Patients with a lower or the same risk.
+    up_to: u32,
+    /// A place between the two that nobody shares.
+    own: u32,
+    row: u32,
+    event: bool,
 }
 
-impl<'a> Ranking<'a> {
-    /// Ranks `n` rows; the columns have been checked.
-    fn new(time: &'a [f64], event: &'a [bool], score: &[f64]) -> Self {
-        let by_score = order::ascending(score);
-        let mut lower = vec![0; score.len()];
-        let mut up_to = vec![0; score.len()];
-        let mut done = 0;
-        for tied in order::runs(&by_score, score) {
-            let end = done + tied.len() as u32;
-            for &row in tied {
-                lower[row as usize] = done;
-                up_to[row as usize] = end;
+impl Rank {
+    fn lower(&self) -> usize {
+        self.lower as usize
+    }
+
+    fn up_to(&self) -> usize {
+        self.up_to as usize
+    }
+
+    fn row(&self) -> usize {
+        self.row as usize
+    }
+
+    fn is_tied(&self) -> bool {
+        self.up_to > self.lower + 1
+    }
+}
+
+/// Time and risk orders of a cohort: what all counts share, computed once.
+struct Ranking {
+    /// Patients by ascending time.
+    ranks: Vec<Rank>,
+    by_time: Order,
+}
+
+/// Patients of one time.
+struct Tied<'a>(&'a [Rank]);
+
+impl<'a> Tied<'a> {
+    fn events(&self) -> impl Iterator<Item = &'a Rank> + use<'a> {
+        self.0.iter().filter(|rank| rank.event)
+    }
+
+    fn censored(&self) -> impl Iterator<Item = &'a Rank> + use<'a> {
+        self.0.iter().filter(|rank| !rank.event)
+    }
+}
+
+impl Ranking {
+    /// Ranks the rows of columns that have been checked.
+    fn new(time: &[f64], event: &[bool], score: &[f64]) -> Self {
+        let by_score = Order::ascending(score);
+        let mut by_row = vec![Rank::default(); score.len()];
+        for Range { start, end } in by_score.runs() {
+            for place in start..end {
+                let row = by_score.rows[place];
+                by_row[row as usize] = Rank {
+                    lower: start as u32,
+                    up_to: end as u32,
+                    own: place as u32,
+                    row,
+                    event: event[row as usize],
+                };
             }
-            done = end;
         }
-        Self { event, time, by_time: order::ascending(time), lower, up_to }
+        let by_time = Order::ascending(time);
+        let ranks = by_time.rows.iter().map(|&row| by_row[row as usize]).collect();
+        Self { ranks, by_time }
     }
 
-    /// Rows that share a time, in ascending order of time.
-    fn times(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
-        order::runs(&self.by_time, self.time)
-    }
-
-    fn rows_with(&self, rows: &[u32], event: bool) -> impl Iterator<Item = usize> {
-        rows.iter().map(|&row| row as usize).filter(move |&row| self.event[row] == event)
-    }
-
-    /// Risk below, up to and including that of `row`, as ranges of ranks.
-    fn risk(&self, row: usize) -> (usize, usize) {
-        (self.lower[row] as usize, self.up_to[row] as usize)
+    /// Patients by ascending time, those of the same time together.
+    fn times(&self) -> impl DoubleEndedIterator<Item = Tied<'_>> {
+        self.by_time.runs().map(|run| Tied(&self.ranks[run]))
     }
 }

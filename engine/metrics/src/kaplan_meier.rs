@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::interval::{Interval, normal_quantile};
-use crate::{MetricError, order, outcome};
+use crate::order::Order;
+use crate::{MetricError, outcome};
 
 /// A Kaplan-Meier curve; one entry per distinct time, ascending. With case weights all numbers
 /// of patients are sums of weights.
@@ -49,11 +50,11 @@ pub fn kaplan_meier(
             reason: "there are no patients".into(),
         });
     }
-    let by_time = order::ascending(time);
+    let by_time = Order::ascending(time);
     let mut rows = Vec::new();
     // From the last time back, so that the numbers at risk are sums and not differences.
     let mut at_risk = 0.0;
-    for tied in order::runs(&by_time, time).rev() {
+    for tied in by_time.groups().rev() {
         let (mut events, mut censored) = (0.0, 0.0);
         for row in tied.iter().map(|&row| row as usize) {
             let w = weights.map_or(1.0, |w| w[row]);

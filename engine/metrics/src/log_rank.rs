@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use crate::{MetricError, order, outcome};
+use crate::order::Order;
+use crate::{MetricError, outcome};
 
 /// Result of a log-rank test of `k` groups.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +52,7 @@ pub fn log_rank(
     let index: Vec<usize> = group.iter().map(|g| groups.partition_point(|x| x < g)).collect();
 
     let mut by_stratum: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for row in order::ascending(time) {
+    for row in Order::ascending(time).rows {
         by_stratum.entry(strata.map_or(0, |s| s[row as usize])).or_default().push(row);
     }
     let mut sums = Sums { observed: vec![0.0; k], expected: vec![0.0; k], variance: vec![0.0; k * k] };
@@ -81,7 +82,7 @@ impl Sums {
     fn add_stratum(&mut self, time: &[f64], event: &[bool], group: &[usize], rows: &[u32]) {
         let k = self.observed.len();
         let mut at_risk = vec![0.0; k];
-        for tied in order::runs(rows, time).rev() {
+        for tied in rows.chunk_by(|&a, &b| time[a as usize] == time[b as usize]).rev() {
             let mut d = 0.0;
             for row in tied.iter().map(|&row| row as usize) {
                 at_risk[group[row]] += 1.0;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::counts::undefined;
 use super::fenwick::Fenwick;
-use super::{ConcordanceCounts, Ranking};
+use super::{ConcordanceCounts, Rank, Ranking};
 use crate::interval::{Interval, normal_quantile, quantile};
 use crate::{MetricError, outcome};
 
@@ -72,30 +72,30 @@ pub fn bootstrap(
 }
 
 /// Pairs of the cohort that holds `copies[row]` copies of each row.
-fn count_copies(ranking: &Ranking<'_>, copies: &[u32]) -> ConcordanceCounts {
+fn count_copies(ranking: &Ranking, copies: &[u32]) -> ConcordanceCounts {
     let mut later = Fenwick::<u32>::new(copies.len());
     let mut size = 0;
     let mut counts = ConcordanceCounts::default();
-    for rows in ranking.times().rev() {
-        for row in ranking.rows_with(rows, false) {
-            later.add(ranking.risk(row).0, copies[row]);
-            size += u64::from(copies[row]);
+    let present = |rank: &&Rank| copies[rank.row()] > 0;
+    for tied_time in ranking.times().rev() {
+        for rank in tied_time.censored().filter(present) {
+            later.add(rank.lower(), copies[rank.row()]);
+            size += u64::from(copies[rank.row()]);
         }
         let mut events = 0;
-        for row in ranking.rows_with(rows, true).filter(|&row| copies[row] > 0) {
-            let w = u64::from(copies[row]);
-            let (lower, up_to) = ranking.risk(row);
-            let below = u64::from(later.below(lower));
-            let tied = if up_to == lower + 1 { 0 } else { u64::from(later.below(up_to)) - below };
+        for rank in tied_time.events().filter(present) {
+            let w = u64::from(copies[rank.row()]);
+            let below = u64::from(later.below(rank.lower()));
+            let tied = if rank.is_tied() { u64::from(later.below(rank.up_to())) - below } else { 0 };
             counts.concordant += w * below;
             counts.tied_risk += w * tied;
             counts.discordant += w * (size - below - tied);
             events += w;
         }
-        counts.tied_time += events * events.saturating_sub(1) / 2;
-        for row in ranking.rows_with(rows, true) {
-            later.add(ranking.risk(row).0, copies[row]);
+        for rank in tied_time.events().filter(present) {
+            later.add(rank.lower(), copies[rank.row()]);
         }
+        counts.tied_time += events * events.saturating_sub(1) / 2;
         size += events;
     }
     counts

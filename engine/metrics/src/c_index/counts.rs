@@ -64,38 +64,28 @@ pub fn c_index(time: &[f64], event: &[bool], score: &[f64]) -> Result<Concordanc
 }
 
 /// Sweeps from the last time to the first; the set holds the risks of all later patients.
-fn count(ranking: &Ranking<'_>) -> ConcordanceCounts {
-    let n = ranking.event.len();
-    let mut later = RankSet::new(n);
-    // Tied risks need a bit each: the next free one of the tie's range.
-    let mut next: Vec<u32> = (0..n as u32).collect();
+fn count(ranking: &Ranking) -> ConcordanceCounts {
+    let mut later = RankSet::new(ranking.ranks.len());
     let mut size = 0u64;
     let mut counts = ConcordanceCounts::default();
-    for rows in ranking.times().rev() {
-        let mut insert = |row: usize, later: &mut RankSet| {
-            let free = &mut next[ranking.lower[row] as usize];
-            later.insert(*free as usize);
-            *free += 1;
-        };
-        for row in ranking.rows_with(rows, false) {
-            insert(row, &mut later);
+    for tied_time in ranking.times().rev() {
+        for rank in tied_time.censored() {
+            later.insert(rank.own as usize);
             size += 1;
         }
         let mut events = 0u64;
-        for row in ranking.rows_with(rows, true) {
-            events += 1;
-            let (lower, up_to) = ranking.risk(row);
-            let below = u64::from(later.below(lower));
-            // A risk that nobody shares has no ties.
-            let tied = if up_to == lower + 1 { 0 } else { u64::from(later.below(up_to)) - below };
+        for rank in tied_time.events() {
+            let below = u64::from(later.below(rank.lower()));
+            let tied = if rank.is_tied() { u64::from(later.below(rank.up_to())) - below } else { 0 };
             counts.concordant += below;
             counts.tied_risk += tied;
             counts.discordant += size - below - tied;
+            events += 1;
+        }
+        for rank in tied_time.events() {
+            later.insert(rank.own as usize);
         }
         counts.tied_time += events * events.saturating_sub(1) / 2;
-        for row in ranking.rows_with(rows, true) {
-            insert(row, &mut later);
-        }
         size += events;
     }
     counts

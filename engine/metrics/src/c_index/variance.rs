@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Ranking;
 use super::counts::undefined;
 use super::fenwick::Fenwick;
+use super::{Rank, Ranking};
 use crate::interval::{Interval, normal_quantile};
 use crate::{MetricError, outcome};
 
@@ -115,7 +115,7 @@ pub(crate) fn time_weighted(
 
 /// Pairs of each event with the later patients; returns the sums over all pairs.
 fn as_earlier(
-    ranking: &Ranking<'_>,
+    ranking: &Ranking,
     weight: impl Fn(usize) -> f64,
     time_weight: impl Fn(usize) -> f64,
     shares: &mut [Share],
@@ -123,23 +123,22 @@ fn as_earlier(
     let n = shares.len();
     let mut later = Fenwick::<f64>::new(n);
     let mut total = Share::default();
-    for rows in ranking.times().rev() {
-        for row in ranking.rows_with(rows, false) {
-            later.add(ranking.risk(row).0, weight(row));
+    for tied_time in ranking.times().rev() {
+        for rank in tied_time.censored() {
+            later.add(rank.lower(), weight(rank.row()));
         }
         // Read from the tree, not summed beside it, so that rounding cannot leave a remainder.
         let all = later.below(n);
-        for row in ranking.rows_with(rows, true) {
-            let (lower, up_to) = ranking.risk(row);
-            let (below, with_tied) = (later.below(lower), later.below(up_to));
-            let t = time_weight(row);
+        for rank in tied_time.events() {
+            let (below, with_tied) = (later.below(rank.lower()), later.below(rank.up_to()));
+            let t = time_weight(rank.row());
             let (c, d, tied) = (t * below, t * (all - with_tied), t * (with_tied - below));
-            shares[row].add(c, d, tied);
-            let w = weight(row);
+            shares[rank.row()].add(c, d, tied);
+            let w = weight(rank.row());
             total.add(w * c, w * d, w * tied);
         }
-        for row in ranking.rows_with(rows, true) {
-            later.add(ranking.risk(row).0, weight(row));
+        for rank in tied_time.events() {
+            later.add(rank.lower(), weight(rank.row()));
         }
     }
     total
@@ -147,27 +146,26 @@ fn as_earlier(
 
 /// Pairs of each patient with the earlier events.
 fn as_later(
-    ranking: &Ranking<'_>,
+    ranking: &Ranking,
     weight: impl Fn(usize) -> f64,
     time_weight: impl Fn(usize) -> f64,
     shares: &mut [Share],
 ) {
     let n = shares.len();
     let mut earlier = Fenwick::<f64>::new(n);
-    let read = |row: usize, earlier: &Fenwick<f64>, share: &mut Share| {
-        let (lower, up_to) = ranking.risk(row);
-        let (below, with_tied) = (earlier.below(lower), earlier.below(up_to));
-        share.add(earlier.below(n) - with_tied, below, with_tied - below);
+    let read = |rank: &Rank, earlier: &Fenwick<f64>, shares: &mut [Share]| {
+        let (below, with_tied) = (earlier.below(rank.lower()), earlier.below(rank.up_to()));
+        shares[rank.row()].add(earlier.below(n) - with_tied, below, with_tied - below);
     };
-    for rows in ranking.times() {
-        for row in ranking.rows_with(rows, true) {
-            read(row, &earlier, &mut shares[row]);
+    for tied_time in ranking.times() {
+        for rank in tied_time.events() {
+            read(rank, &earlier, shares);
         }
-        for row in ranking.rows_with(rows, true) {
-            earlier.add(ranking.risk(row).0, weight(row) * time_weight(row));
+        for rank in tied_time.events() {
+            earlier.add(rank.lower(), weight(rank.row()) * time_weight(rank.row()));
         }
-        for row in ranking.rows_with(rows, false) {
-            read(row, &earlier, &mut shares[row]);
+        for rank in tied_time.censored() {
+            read(rank, &earlier, shares);
         }
     }
 }
