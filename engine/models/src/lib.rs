@@ -3,3 +3,5 @@
 pub mod cohort;
 pub mod deepsurv;
 pub mod graph;
+pub mod baseline;
+pub mod cox;
