@@ -310,7 +310,7 @@ impl Reader<'_> {
             }
             Some(_) => {
                 let levels = spec.kind.levels().len();
-                if levels < 20 || 2 * levels < values.len() {
+                if levels < 30 {
                     return;
                 }
                 format!("{levels} levels in {} rows; free text?", values.len())

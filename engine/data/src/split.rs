@@ -98,15 +98,17 @@ pub fn by_site(sites: &Labels, rows: &[usize]) -> Vec<Vec<usize>> {
 
 /// Sizes that add up to `n` and are nearest to the fractions: each gets its whole part, the rest
 /// goes to the largest remainders (Hamilton's method), equal ones to the earlier.
+///
+/// A quota is computed as `n * percent / 100` in `f64`, which is how the sizes of published
+/// federations were: of the equal remainders of 464.4 and 77.4 (774 patients), rounding then makes
+/// the second the larger. Any IEEE machine gives the same sizes.
 pub fn largest_remainder(n: usize, fractions: &[f64]) -> Vec<usize> {
-    // Remainders are compared on a grid of 1e-9, so that equal fractions tie whatever their rounding.
-    let grid = |x: f64| (x * 1e9).round() / 1e9;
-    let quotas: Vec<f64> = fractions.iter().map(|f| grid(f * n as f64)).collect();
+    let quotas: Vec<f64> = fractions.iter().map(|f| n as f64 * (f * 100.0) / 100.0).collect();
     let mut sizes: Vec<usize> = quotas.iter().map(|q| q.floor() as usize).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
-    order.sort_by(|&a, &b| grid(quotas[b].fract()).total_cmp(&grid(quotas[a].fract())));
+    order.sort_by(|&a, &b| quotas[b].fract().total_cmp(&quotas[a].fract()));
     let rest = n.saturating_sub(sizes.iter().sum());
-    for &k in order.iter().take(rest) {
+    for &k in order.iter().cycle().take(rest) {
         sizes[k] += 1;
     }
     sizes

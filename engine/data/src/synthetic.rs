@@ -70,7 +70,7 @@ const CYTOGENETICS: [(&str, f64); 5] =
     [("very good", 0.04), ("good", 0.68), ("intermediate", 0.14), ("poor", 0.06), ("very poor", 0.08)];
 
 /// Scale of the Weibull times in days, their shape, and the mean of the random censoring in days.
-const SCALE_DAYS: f64 = 3300.0;
+const SCALE_DAYS: f64 = 5500.0;
 const SHAPE: f64 = 1.1;
 const DROPOUT_DAYS: f64 = 7000.0;
 

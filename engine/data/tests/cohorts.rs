@@ -43,7 +43,7 @@ fn ipssm_cohort() {
     let kind = |name: &str| &schema.columns.iter().find(|c| c.name == name).expect("column").kind;
     assert_eq!(*kind("age"), Kind::Continuous);
     assert_eq!(*kind("mut_TP53"), Kind::Binary);
-    assert_eq!(kind("cyto_ipssr").levels(), ["Good", "Intermediate", "Poor", "Very-Good", "Very-Poor"]);
+    assert_eq!(kind("cyto_ipssr").levels(), ["Good", "Int", "Poor", "Very-Good", "Very-Poor"]);
     for column in &mut schema.columns {
         column.post_baseline =
             ["hma", "lenalidomid", "chemotherapy", "transplant"].contains(&column.name.as_str());
