@@ -54,7 +54,7 @@ fn batch(problems: u64) -> Batch {
         proximal_mu: 0.0,
     };
     let cohort = cohort();
-    let problem = |seed| Problem { cohort: cohort.clone(), seed, weights: None, scaling: None };
+    let problem = |seed| Problem { cohort: cohort.clone(), seed, weights: None };
     Batch::new(spec, training, (0..problems).map(problem).collect())
 }
 

@@ -1,12 +1,13 @@
 //! A cohort in typed columns.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use osteon_table::{Fault, Location, Table};
 
 use crate::check::{self, Rules};
 use crate::error::DataError;
-use crate::schema::{ColumnSpec, Schema};
+use crate::schema::{ColumnSpec, Role, Schema};
 
 /// One feature over `N` patients.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,15 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// One after the other, coded by the sorted names of all.
+    fn concat<'l>(parts: impl Iterator<Item = &'l Self> + Clone) -> Self {
+        let names: BTreeSet<&String> = parts.clone().flat_map(|p| &p.names).collect();
+        let names: Vec<String> = names.into_iter().cloned().collect();
+        let code = |name: &String| names.partition_point(|n| n < name) as u32;
+        let codes = parts.flat_map(|p| p.codes.iter().map(|&c| code(&p.names[c as usize]))).collect();
+        Self { codes, names }
+    }
+
     /// The names of these rows. Shared by all subsets.
     fn subset(&self, rows: &[usize]) -> Self {
         Self { codes: rows.iter().map(|&r| self.codes[r]).collect(), names: self.names.clone() }
@@ -103,6 +113,48 @@ impl Dataset {
     /// Number of events; 0 without an outcome.
     pub fn events(&self) -> usize {
         self.outcome.as_ref().map_or(0, |o| o.event.iter().filter(|&&e| e).count())
+    }
+
+    /// The patients of several cohorts of one schema, one after the other; none of them is an empty
+    /// cohort. Codes of sites and strata are those of the joined names.
+    ///
+    /// # Panics
+    /// If a part was read by another schema.
+    pub fn concat<'d>(schema: &Schema, parts: impl IntoIterator<Item = &'d Self>) -> Self {
+        let parts: Vec<&Self> = parts.into_iter().collect();
+        let feature = |(k, spec): (usize, &ColumnSpec)| Feature {
+            spec: spec.clone(),
+            values: parts.iter().flat_map(|p| p.features[k].values.iter().copied()).collect(),
+            missing: parts.iter().flat_map(|p| p.features[k].missing.iter().copied()).collect(),
+            column: parts.first().map_or(k, |p| p.features[k].column),
+        };
+        let outcomes: Vec<&Outcome> = parts.iter().filter_map(|p| p.outcome.as_ref()).collect();
+        let column = |of: fn(&Outcome) -> Option<&Vec<f64>>, role: Role| {
+            schema.with_role(role).map(|_| outcomes.iter().filter_map(|o| of(o)).flatten().copied().collect())
+        };
+        let outcome = schema.with_role(Role::Time).map(|time| Outcome {
+            time: outcomes.iter().flat_map(|o| o.time.iter().copied()).collect(),
+            event: outcomes.iter().flat_map(|o| o.event.iter().copied()).collect(),
+            entry: column(|o| o.entry.as_ref(), Role::Entry),
+            strata: schema
+                .with_role(Role::Strata)
+                .map(|_| Labels::concat(outcomes.iter().filter_map(|o| o.strata.as_ref()))),
+            weights: column(|o| o.weights.as_ref(), Role::Weight),
+            unit: time.unit.clone(),
+        });
+        Self {
+            n: parts.iter().map(|p| p.n).sum(),
+            ids: parts.iter().flat_map(|p| p.ids.iter().cloned()).collect(),
+            features: schema.features().enumerate().map(feature).collect(),
+            outcome,
+            sites: schema
+                .with_role(Role::Site)
+                .map(|_| Labels::concat(parts.iter().filter_map(|p| p.sites.as_ref()))),
+            source: parts.first().map(|p| p.source.clone()).unwrap_or_default(),
+            lines: parts.iter().flat_map(|p| p.lines.iter().copied()).collect(),
+            dropped: parts.iter().map(|p| p.dropped).sum(),
+            warnings: parts.iter().flat_map(|p| p.warnings.iter().cloned()).collect(),
+        }
     }
 
     /// These rows in this order; a row may occur more than once.

@@ -30,19 +30,9 @@ mod symmetric;
 mod tests;
 
 pub use error::CoxError;
+pub use osteon_kernels::ops::cox_nll::Ties;
 pub use fit::{CoxFit, Test, fit};
 pub use proportional::{ProportionalHazards, TimeScale, proportional_hazards};
-
-/// How tied event times share a risk set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ties {
-    /// Every tied event sees the whole risk set.
-    Breslow,
-    /// The `r`-th of `d` tied events sees the risk set less `r / d` of the tied events.
-    #[default]
-    Efron,
-}
 
 /// A cohort as the fit sees it. Slices have one entry per patient.
 #[derive(Debug, Clone, Copy)]

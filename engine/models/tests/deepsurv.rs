@@ -67,7 +67,7 @@ fn plain_sgd() -> Optimizer {
 }
 
 fn problem(cohort: &Arc<Cohort>, seed: u64) -> Problem {
-    Problem { cohort: cohort.clone(), seed, weights: None, scaling: None }
+    Problem { cohort: cohort.clone(), seed, weights: None }
 }
 
 /// One interpreted step at the initial parameters: loss and gradient by tensor name.

@@ -59,6 +59,67 @@ pub enum StudyError {
         /// The run directory.
         path: PathBuf,
     },
+    /// A column that the study names is not in the table.
+    #[error("{key}: {} has no column \"{name}\"", path.display())]
+    Column {
+        /// The key of the study.
+        key: String,
+        /// The column.
+        name: String,
+        /// The table.
+        path: PathBuf,
+        /// The nearest column there is.
+        nearest: Option<String>,
+    },
+    /// Sites with files of their own must agree on a category's levels beforehand.
+    #[error("column \"{column}\" is a category, and its levels must be agreed before any site reads its rows")]
+    Levels {
+        /// The column.
+        column: String,
+    },
+    /// No site of that name.
+    #[error("there is no site \"{name}\"; known: {known}")]
+    Site {
+        /// The name in the study.
+        name: String,
+        /// The sites.
+        known: String,
+    },
+    /// A linear model has no rounds.
+    #[error("model.kind = \"cox\" is not averaged over sites")]
+    LinearFederation,
+    /// Training left the finite numbers.
+    #[error("the loss is not a number after epoch {step}")]
+    Diverged {
+        /// Epochs done.
+        step: u64,
+    },
+    /// One process was expected.
+    #[error("arm = \"{arm}\" runs in one process, and {ranks} were started")]
+    OneProcess {
+        /// The arm of the study.
+        arm: &'static str,
+        /// Ranks started.
+        ranks: usize,
+    },
+    /// A fault of a table.
+    #[error(transparent)]
+    Table(#[from] osteon_table::TableError),
+    /// A fault of the cohort.
+    #[error(transparent)]
+    Data(#[from] osteon_data::DataError),
+    /// The outcome cannot be sorted into risk sets.
+    #[error(transparent)]
+    Outcome(#[from] osteon_kernels::ops::cox_nll::CoxInputError),
+    /// The linear model cannot be fitted.
+    #[error(transparent)]
+    Cox(#[from] osteon_models::cox::CoxError),
+    /// A metric is not defined.
+    #[error(transparent)]
+    Metric(#[from] osteon_metrics::MetricError),
+    /// The federation failed.
+    #[error(transparent)]
+    Federate(#[from] osteon_federate::FederateError),
     /// The build lacks a part.
     #[error("{0} is not part of this build")]
     Absent(&'static str),
@@ -82,6 +143,14 @@ impl Failure for StudyError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config { .. } | Self::Changed { .. } | Self::Foreign { .. } => ExitCode::Usage,
+            Self::Column { .. } | Self::Levels { .. } | Self::Site { .. } => ExitCode::Usage,
+            Self::LinearFederation | Self::OneProcess { .. } => ExitCode::Usage,
+            Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
+            Self::Table(e) => e.exit_code(),
+            Self::Data(e) => e.exit_code(),
+            Self::Cox(e) => e.exit_code(),
+            Self::Metric(e) => e.exit_code(),
+            Self::Federate(e) => e.exit_code(),
             Self::Record(e) => e.exit_code(),
             Self::Absent(_) => ExitCode::Unexpected,
             Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
@@ -99,6 +168,21 @@ impl Failure for StudyError {
                 Some("wait for the other process, or give another directory with -o".to_owned())
             }
             Self::Record(e) => e.hint(),
+            Self::Column { nearest, .. } => nearest.as_ref().map(|n| format!("did you mean \"{n}\"?")),
+            Self::Levels { column } => Some(format!(
+                "add [data.columns.{column}] with kind = \"categorical\" and levels = [...] to the study"
+            )),
+            Self::LinearFederation => {
+                Some("a linear network does it: kind = \"deepsurv\" with hidden = []".to_owned())
+            }
+            Self::Diverged { .. } => Some("lower train.learning_rate".to_owned()),
+            Self::OneProcess { .. } => Some("start it without mpirun or with one task".to_owned()),
+            Self::Table(e) => e.hint(),
+            Self::Data(e) => e.hint(),
+            Self::Cox(e) => e.hint(),
+            Self::Metric(e) => e.hint(),
+            Self::Federate(e) => e.hint(),
+            Self::Site { .. } | Self::Outcome(_) => None,
             Self::Io { .. } | Self::Absent(_) => None,
         }
     }

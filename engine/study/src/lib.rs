@@ -1,6 +1,8 @@
 //! Floor 5: STUDY.toml to a run directory: plan, train, evaluate, resume.
 //!
 //! - [`config`]: the study file, its keys, defaults, checks and overrides,
+//! - [`schema`], [`cohorts`]: the columns and the patients of a study,
+//! - [`fit`]: central, isolated and federated training,
 //! - [`run_dir`]: the run directory: lock, resume, records, checkpoints folder,
 //! - [`plan`]: what a study will do, for `--dry-run`,
 //! - [`stop`]: signals and the time limit,
@@ -8,10 +10,13 @@
 //! - [`train`]: from a study to a finished run directory,
 //! - [`watch`]: what a run says while it works.
 
+pub mod cohorts;
 pub mod config;
 pub mod error;
+pub mod fit;
 pub mod plan;
 pub mod run_dir;
+pub mod schema;
 pub mod stop;
 pub mod timing;
 pub mod train;

@@ -24,9 +24,11 @@ const LOCK: &str = ".lock";
 const RUN: &str = "run.json";
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
-const CHECKPOINTS: &str = "checkpoints";
+/// Folder of the checkpoints in a run directory.
+pub const CHECKPOINTS: &str = "checkpoints";
 /// Everything of a run; what `--restart` removes, and nothing else.
-const FILES: [&str; 6] = [SUMMARY, "report.html", "model.safetensors", "kaplan_meier.json", METRICS, RUN];
+const FILES: [&str; 7] =
+    [SUMMARY, "report.html", "model.safetensors", "predictor.json", "kaplan_meier.json", METRICS, RUN];
 
 /// `run.json`: what made a run, enough to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

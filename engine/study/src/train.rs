@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 
+use osteon_core::phases::{Phases, peak_memory_bytes};
+use osteon_federate::{Comm, FederateError};
 use osteon_report::Summary;
 
-use crate::config::SiteSource;
-use crate::run_dir::{Input, Opened, RunDir, RunRecord};
+use crate::cohorts::Cohorts;
+use crate::config::{Arm, ModelKind, SiteSource};
+use crate::fit::result::Fit;
+use crate::fit::{Fitted, Job, fit};
+use crate::run_dir::{CHECKPOINTS, Input, MpiRecord, Opened, RunDir, RunRecord};
 use crate::stop::Stop;
+use crate::timing::Timing;
 use crate::watch::Watch;
 use crate::{Study, StudyError};
 
@@ -39,26 +45,108 @@ pub enum Outcome {
     Stopped(u64),
 }
 
-/// Trains a study in one process, or goes on with a run that stopped.
+/// Trains a study, or goes on with a run that stopped. Under an MPI launcher all ranks call it; the
+/// run directory is written by rank 0 and must be shared.
 ///
 /// # Errors
 /// If the output cannot be written (before anything is read), an input is missing or wrong, or
-/// the directory holds another study.
-pub fn train(request: &Request, watch: &dyn Watch) -> Result<Outcome, StudyError> {
+/// the directory holds another study. An error of one rank ends all ranks.
+pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcome, StudyError> {
+    let arm = request.study.train.arm;
+    if arm != Arm::Federated && comm.size() > 1 {
+        return Err(StudyError::OneProcess { arm: arm.name(), ranks: comm.size() });
+    }
+    comm.require_same("the study", &request.study.identity())?;
+    comm.require_same("the numeric profile", CPU_PROFILE)?;
+    let mut phases = Phases::new();
+    let opened = match comm.rank() {
+        0 => open(request, comm, watch).map(Some),
+        _ => Ok(None),
+    };
+    let opened = comm.agree(opened.map_err(|e| shared(&e, comm)))?;
+    let finished = matches!(opened, Some(Opened::Finished(..)));
+    if comm.decide(u64::from(finished))? == 1 {
+        return Ok(Outcome::AlreadyFinished(match opened {
+            Some(Opened::Finished(_, summary)) => summary,
+            _ => Box::default(),
+        }));
+    }
+    let dir = match &opened {
+        Some(Opened::Resumed(dir)) => {
+            watch.say("going on with an earlier run");
+            Some(dir)
+        }
+        Some(Opened::Fresh(dir)) => Some(dir),
+        _ => None,
+    };
+    let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
+    let cohorts = comm.agree(cohorts.map_err(|e| shared(&e, comm)))?;
+    tell(&cohorts, comm, watch);
+    let job = Job {
+        study: &request.study,
+        cohorts: &cohorts,
+        comm,
+        dir,
+        checkpoints: request.output.join(CHECKPOINTS),
+        stop: &request.stop,
+        watch,
+    };
+    match fit(&job, &mut phases)? {
+        Fitted::Stopped(step) => Ok(Outcome::Stopped(step)),
+        Fitted::Done(result) => finish(request, *result, &job, phases),
+    }
+}
+
+fn open(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, StudyError> {
     let dir = RunDir::claim(&request.output)?;
     if !dir.is_locked() {
         watch.warn("this file system has no locks: do not start the same run twice at once");
     }
     let mut record = RunRecord::now(request.study.clone(), CPU_PROFILE, request.threads);
     record.inputs = inputs(&request.study)?;
-    match dir.begin(&record, request.restart)? {
-        Opened::Finished(_, summary) => Ok(Outcome::AlreadyFinished(summary)),
-        Opened::Fresh(dir) => fit(request, &dir, watch),
-        Opened::Resumed(dir) => {
-            watch.say("going on with an earlier run");
-            fit(request, &dir, watch)
-        }
+    record.mpi = (comm.size() > 1).then(|| MpiRecord { library: comm.library(), ranks: comm.size() });
+    dir.begin(&record, request.restart)
+}
+
+/// An error as all ranks report it; a lone process keeps its own words.
+fn shared(error: &StudyError, _comm: &Comm) -> FederateError {
+    FederateError::local(error)
+}
+
+fn tell(cohorts: &Cohorts, comm: &Comm, watch: &dyn Watch) {
+    let patients: usize = cohorts.sites.iter().map(|s| s.train.n).sum();
+    let events: usize = cohorts.sites.iter().map(|s| s.train.events()).sum();
+    let here = if comm.size() > 1 { " on this rank" } else { "" };
+    watch.say(&format!("{patients} training patients with {events} events{here}"));
+    for site in &cohorts.sites {
+        site.train.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
     }
+}
+
+fn finish(request: &Request, result: Fit, job: &Job, mut phases: Phases) -> Result<Outcome, StudyError> {
+    let Some(dir) = job.dir else {
+        // Rank 0 writes the result; the others learn whether it could.
+        job.comm.agree(Ok(()))?;
+        return Ok(Outcome::Finished(Box::default()));
+    };
+    let model = match request.study.model.kind {
+        ModelKind::Deepsurv => "deepsurv",
+        ModelKind::Cox => "cox",
+    };
+    let patients = result.train[0];
+    let written = phases.time("write", || result.write(dir, request.study.train.arm.name(), model));
+    let mut summary = job.comm.agree(written.map_err(|e| shared(&e, job.comm)))?;
+    let timing = Timing::of(&phases, request.threads, patients, peak_memory_bytes());
+    summary.wall_s = timing.wall_s;
+    summary.phases = timing.phases.clone();
+    summary.peak_memory_bytes = timing.peak_memory_bytes;
+    dir.finish(&summary)?;
+    watch_timing(&timing, job.watch);
+    Ok(Outcome::Finished(Box::new(summary)))
+}
+
+fn watch_timing(timing: &Timing, watch: &dyn Watch) {
+    timing.to_string().lines().for_each(|line| watch.say(line));
 }
 
 /// The tables of a study that rank 0 may read. Files of single sites are read by their ranks.
@@ -67,9 +155,4 @@ fn inputs(study: &Study) -> Result<Vec<Input>, StudyError> {
         Some(SiteSource::Files(_)) => Ok(Vec::new()),
         _ => study.data.path.iter().map(|p| Input::of(p)).collect(),
     }
-}
-
-/// Fits the model and writes the result: the place where data, models, federation and metrics meet.
-fn fit(_request: &Request, _dir: &RunDir, _watch: &dyn Watch) -> Result<Outcome, StudyError> {
-    Err(StudyError::Absent("training"))
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use osteon_core::rng::{Purpose, Stream};
 use osteon_kernels::ops::adam::{Adam, adam};
-use osteon_kernels::ops::batch_norm::normalise;
 use osteon_kernels::ops::sgd::{Sgd, sgd};
 use osteon_kernels::simd::Level;
 use osteon_kernels::tiles::{Lane, from_rows, to_rows};
@@ -45,8 +44,6 @@ pub struct Problem {
     pub seed: u64,
     /// Case weights in risk order (a bootstrap, a fold, or given); `None` is 1. Weight 0 is absent.
     pub weights: Option<Vec<f32>>,
-    /// Its own scaling of the cohort's features, `x' = multiply x + add`, both `[F]`.
-    pub scaling: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 /// Parameters and optimiser of one problem.
@@ -82,9 +79,6 @@ impl Batch {
         for p in &problems {
             assert_eq!(p.cohort.features(), spec.inputs, "features of a cohort and inputs of the network");
             assert!(p.weights.as_ref().is_none_or(|w| w.len() == p.cohort.len()), "case weights are [N]");
-            let scaled =
-                p.scaling.as_ref().is_none_or(|(m, a)| m.len() == spec.inputs && a.len() == spec.inputs);
-            assert!(scaled, "scaling is [F]");
         }
         let state = |p: &Problem| State {
             params: layout.initial(p.seed),
@@ -199,8 +193,8 @@ impl Batch {
         which.iter().map(|b| losses[sorted.partition_point(|s| s < b)].clone()).collect()
     }
 
-    /// Log hazards of a problem's network for the patients of a cohort, in risk order, with the
-    /// problem's scaling; the forward pass of training without dropout.
+    /// Log hazards of a problem's network for the patients of a cohort, in risk order: the
+    /// forward pass of training without dropout.
     pub fn scores(&self, problem: usize, cohort: &Cohort) -> Vec<f32> {
         self.predict_lanes(problem, &cohort.x, cohort.len())
     }
@@ -216,17 +210,20 @@ impl Batch {
 
     fn predict_lanes(&self, problem: usize, x: &[Lane], n: usize) -> Vec<f32> {
         let network = Network { spec: &self.spec, layout: &self.layout, level: self.level, parallel: true };
-        let scaling = self.problems[problem].scaling.as_ref();
-        let scaled = scaling.map(|scaling| scale(self.level, x, scaling));
-        let y = network.predict(self.params(problem), scaled.as_deref().unwrap_or(x));
-        to_rows(&y, n, 1)
+        to_rows(&network.predict(self.params(problem), x), n, 1)
     }
 }
 
-fn scale(level: Level, x: &[Lane], (multiply, add): &(Vec<f32>, Vec<f32>)) -> Vec<Lane> {
-    let mut scaled = vec![Lane::ZERO; x.len()];
-    normalise(level, multiply.len(), multiply, add, x, &mut scaled);
-    scaled
+/// Log hazards of a network for rows of preprocessed features (`[N, F]`), from its parameter vector.
+///
+/// # Panics
+/// If `params` or `x` is not of the network's size.
+pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
+    let layout = Layout::new(spec);
+    assert_eq!(params.len(), layout.len(), "parameters of a network");
+    let n = x.len() / spec.inputs;
+    let network = Network { spec, layout: &layout, level: Level::current(), parallel: true };
+    to_rows(&network.predict(params, &from_rows(x, n, spec.inputs)), n, 1)
 }
 
 /// Epochs of one problem.
@@ -243,8 +240,6 @@ impl Run<'_> {
             state.epochs += epochs;
             return vec![0.0; epochs as usize];
         }
-        let scaled = self.problem.scaling.as_ref().map(|s| scale(self.network.level, &cohort.x, s));
-        let x = scaled.as_deref().unwrap_or(&cohort.x);
         let anchor = (self.training.proximal_mu > 0.0).then(|| state.params.clone());
         let mut losses = Vec::with_capacity(epochs as usize);
         for _ in 0..epochs {
@@ -252,13 +247,11 @@ impl Run<'_> {
             let full = self.training.batch_size.is_none_or(|size| size >= cohort.len());
             if full {
                 let weights = self.problem.weights.as_deref();
-                let loss = self.step(state, cohort, x, weights, anchor.as_deref(), ws);
+                let loss = self.step(state, cohort, weights, anchor.as_deref(), ws);
                 (nll, events) = (nll + loss.0, events + loss.1);
             } else {
                 for (part, weights) in self.batches(state.epochs) {
-                    let part_x = self.problem.scaling.as_ref().map(|s| scale(self.network.level, &part.x, s));
-                    let x = part_x.as_deref().unwrap_or(&part.x);
-                    let loss = self.step(state, &part, x, weights.as_deref(), anchor.as_deref(), ws);
+                    let loss = self.step(state, &part, weights.as_deref(), anchor.as_deref(), ws);
                     (nll, events) = (nll + loss.0, events + loss.1);
                 }
             }
@@ -289,12 +282,11 @@ impl Run<'_> {
         &self,
         state: &mut State,
         cohort: &Cohort,
-        x: &[Lane],
         weights: Option<&[f32]>,
         anchor: Option<&[f32]>,
         ws: &mut Workspace,
     ) -> (f64, f64) {
-        let input = StepInput { cohort, x, weights, seed: self.problem.seed, step: state.steps };
+        let input = StepInput { cohort, weights, seed: self.problem.seed, step: state.steps };
         let loss = self.network.step(&mut state.params, input, ws);
         let spec = self.network.spec;
         if spec.l2 > 0.0 {

@@ -17,8 +17,6 @@ use crate::cohort::Cohort;
 #[derive(Clone, Copy)]
 pub(super) struct StepInput<'a> {
     pub cohort: &'a Cohort,
-    /// Features of the cohort under the problem's own scaling.
-    pub x: &'a [Lane],
     /// Case weights in risk order.
     pub weights: Option<&'a [f32]>,
     /// Seed of the problem and its step, which key the dropout.
@@ -177,7 +175,7 @@ impl Network<'_> {
         for (l, &layer) in self.layout.layers.iter().enumerate() {
             let (before, rest) = ws.layers.split_at_mut(l);
             let space = &mut rest[0];
-            let x = before.last().map_or(input.x, |b| b.y.as_slice());
+            let x = before.last().map_or(&input.cohort.x, |b| &b.y);
             // Grown, never cleared: every lane is written.
             space.y.resize(tiles * layer.outputs, Lane::ZERO);
             let hidden = l < self.spec.hidden.len();
@@ -231,7 +229,7 @@ impl Network<'_> {
                 gradient[norm.scale..norm.scale + outputs].copy_from_slice(&dscale);
                 gradient[norm.shift..norm.shift + outputs].copy_from_slice(&dshift);
             }
-            let x = if l == 0 { input.x } else { &layers[l - 1].y };
+            let x = if l == 0 { &input.cohort.x } else { &layers[l - 1].y };
             // The bias follows the weights in the layout, as in the sums.
             let target = &mut gradient[w..w + inputs * outputs + outputs];
             self.weight_gradient(inputs, outputs, x, d, sums, target);

@@ -9,7 +9,7 @@ mod fused;
 mod layout;
 mod list;
 
-pub use batch::{Batch, Optimizer, Problem, Training};
+pub use batch::{Batch, Optimizer, Problem, Training, predict};
 pub use fused::Workspace;
 pub use layout::{Layout, Role, Tensor};
 pub use list::op_list;

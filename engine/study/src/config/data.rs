@@ -36,6 +36,8 @@ pub struct Data {
     pub features: Features,
     /// Columns marked post-baseline are refused unless this is set.
     pub allow_post_baseline: bool,
+    /// Rows without time and event are left out and counted, in place of refused.
+    pub drop_missing_outcome: bool,
     /// `[[data.block]]`: modalities, in place of `features`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub block: Vec<Block>,
@@ -57,6 +59,7 @@ impl Default for Data {
             weights: None,
             features: Features::All,
             allow_post_baseline: false,
+            drop_missing_outcome: false,
             block: Vec::new(),
             columns: BTreeMap::new(),
         }
@@ -113,8 +116,6 @@ pub enum Transform {
     /// The value as it is.
     #[default]
     None,
-    /// Natural logarithm; a value of 0 or less is a fault.
-    Log,
     /// `ln(1 + x)`; a value of -1 or less is a fault.
     Log1p,
 }

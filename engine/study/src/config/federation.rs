@@ -145,6 +145,20 @@ pub enum Strategy {
     Fedadagrad,
 }
 
+impl Strategy {
+    /// The word used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fedavg => "fedavg",
+            Self::Fedprox => "fedprox",
+            Self::Fedavgm => "fedavgm",
+            Self::Fedadam => "fedadam",
+            Self::Fedyogi => "fedyogi",
+            Self::Fedadagrad => "fedadagrad",
+        }
+    }
+}
+
 /// Weight of a site's model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,6 +9,7 @@ mod data;
 mod federation;
 mod ignored;
 mod model;
+mod preprocess;
 mod read;
 mod split;
 mod train;
@@ -17,6 +18,7 @@ mod values;
 pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
 pub use federation::{Federation, LocalState, OnSiteFailure, SiteFile, SiteSource, SiteWeights, Strategy};
 pub use model::{Activation, L2Scope, Model, ModelKind, Ties};
+pub use preprocess::{Impute, Preprocess, Scale};
 pub use read::Loaded;
 use serde::{Deserialize, Serialize};
 pub use split::{Evaluation, Interval, Split};
@@ -31,6 +33,8 @@ pub struct Study {
     pub data: Data,
     /// `[split]`: which patients are held out.
     pub split: Split,
+    /// `[preprocess]`: what becomes of a column before the model sees it.
+    pub preprocess: Preprocess,
     /// `[model]`: what is fitted.
     pub model: Model,
     /// `[train]`: how it is fitted.
@@ -39,4 +43,12 @@ pub struct Study {
     pub federation: Federation,
     /// `[evaluation]`: what is measured on the held-out patients.
     pub evaluation: Evaluation,
+}
+
+impl Study {
+    /// A digest of the resolved study, under which its checkpoints are kept.
+    pub fn identity(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        osteon_core::files::sha256_hex(text.as_bytes())
+    }
 }

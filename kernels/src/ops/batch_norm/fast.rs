@@ -110,8 +110,8 @@ impl Kernel for Affine<'_> {
     }
 }
 
-/// `to = multiply from + add` per column of `[T, W, 16]`: a fitted scaler, or normalisation.
-pub fn normalise(level: Level, width: usize, multiply: &[f32], add: &[f32], from: &[Lane], to: &mut [Lane]) {
+/// `to = multiply from + add` per column of `[T, W, 16]`.
+fn affine(level: Level, width: usize, multiply: &[f32], add: &[f32], from: &[Lane], to: &mut [Lane]) {
     assert_eq!((multiply.len(), add.len(), from.len()), (width, width, to.len()), "batch_norm: shapes");
     run_on(level, Affine { width, multiply, add, from, to });
 }
@@ -129,8 +129,8 @@ pub fn forward(
     let inverse: Vec<f64> = statistics.var.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
     let multiply: Vec<f32> = inverse.iter().map(|&i| i as f32).collect();
     let add: Vec<f32> = inverse.iter().zip(&statistics.mean).map(|(i, m)| (-i * m) as f32).collect();
-    normalise(level, width, &multiply, &add, z, x);
-    normalise(level, width, scale, shift, x, z);
+    affine(level, width, &multiply, &add, z, x);
+    affine(level, width, scale, shift, x, z);
 }
 
 struct Backward<'a> {

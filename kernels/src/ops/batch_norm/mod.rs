@@ -20,7 +20,7 @@
 mod fast;
 mod op;
 
-pub use fast::{Statistics, backward, forward, normalise, statistics};
+pub use fast::{Statistics, backward, forward, statistics};
 pub use op::BatchNormOp;
 
 /// Added to the variance, as in PyTorch.

@@ -1,0 +1,445 @@
+//! Sites as learners of a federation.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use osteon_core::phases::Phases;
+use osteon_data::FittedPreprocess;
+use osteon_federate::checkpoint::{Checkpoints, SiteState};
+use osteon_federate::metrics::{Pairs, SiteMetrics};
+use osteon_federate::rounds::{Ended, Federation, Learner, LocalJob, LocalUpdate, Outcome, Plan, RoundRecord};
+use osteon_federate::sampling::ClientSampling;
+use osteon_federate::sites::{SiteInfo, Weights};
+use osteon_federate::strategies::{Strategy, strategy};
+use osteon_federate::{CommReduce, FederateError, TensorSpec};
+use osteon_models::cohort::Cohort;
+use osteon_models::deepsurv::{Batch, Layout, Problem};
+use osteon_report::records::{SiteMetric, SiteResult};
+use osteon_report::{Lines, Metric};
+
+use super::network::{self, Replicate};
+use super::result::{Fit, Predictor};
+use super::{Fitted, Job, Prepared, held_out, preprocessing};
+use crate::config::{self, LocalState, SiteWeights};
+use crate::cohorts::Scope;
+use crate::{Study, StudyError};
+
+/// The sites of one rank, each with a problem per replicate.
+struct Sites<'s> {
+    study: &'s Study,
+    tensors: Vec<TensorSpec>,
+    replicates: Vec<Replicate>,
+    infos: Vec<SiteInfo>,
+    /// Held-out patients of each site held here; empty under a common test set.
+    own_tests: Vec<Prepared>,
+    common_test: Prepared,
+    /// Problems `[site held here, replicate]`.
+    batch: Batch,
+    /// Loss of the last local epoch of each problem.
+    losses: Vec<Option<f64>>,
+    /// Mean concordance over the seeds on the common test set, after the last evaluation.
+    common: &'s Cell<Option<f64>>,
+}
+
+impl Sites<'_> {
+    fn place(&self, site: usize) -> Option<usize> {
+        self.infos.iter().position(|s| s.index == site)
+    }
+
+    fn problems(&self, place: usize) -> std::ops::Range<usize> {
+        let g = self.replicates.len();
+        place * g..(place + 1) * g
+    }
+}
+
+impl Learner for Sites<'_> {
+    fn tensors(&self) -> &[TensorSpec] {
+        &self.tensors
+    }
+
+    fn groups(&self) -> usize {
+        self.replicates.len()
+    }
+
+    fn sites(&self) -> &[SiteInfo] {
+        &self.infos
+    }
+
+    fn train_local(
+        &mut self,
+        global: &[f32],
+        job: &LocalJob,
+        send: &mut dyn FnMut(LocalUpdate<'_>),
+    ) -> Result<(), FederateError> {
+        let places: Vec<(usize, usize)> =
+            job.taking_part.iter().filter_map(|&site| Some((site, self.place(site)?))).collect();
+        let which: Vec<usize> = places.iter().flat_map(|&(_, place)| self.problems(place)).collect();
+        let q = self.batch.layout().len();
+        for &problem in &which {
+            let group = problem % self.replicates.len();
+            self.batch.set_params(problem, &global[group * q..(group + 1) * q]);
+            if self.study.federation.local_state == LocalState::Reset {
+                self.batch.reset_optimizer(problem);
+            }
+        }
+        let losses = self.batch.train(&which, u64::from(self.study.federation.local_epochs));
+        for (&problem, losses) in which.iter().zip(losses) {
+            self.losses[problem] = losses.last().copied();
+        }
+        for (site, place) in places {
+            for (group, problem) in self.problems(place).enumerate() {
+                send(LocalUpdate { site, group, params: self.batch.params(problem) });
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, global: &[f32], _round: u32) -> Result<Vec<SiteMetrics>, FederateError> {
+        let q = self.batch.layout().len();
+        let network = Network { study: self.study, q, replicates: &self.replicates };
+        if self.common_test.rows.n > 0 {
+            self.common.set(held_out::mean(&network.per_seed(global, &self.common_test)));
+        }
+        let mut metrics = Vec::new();
+        for (place, info) in self.infos.iter().enumerate() {
+            for group in 0..self.replicates.len() {
+                let test = &self.own_tests[place];
+                let counts = held_out::pairs(&test.rows, &network.risks(global, group, test));
+                metrics.push(SiteMetrics {
+                    site: info.index,
+                    group,
+                    loss: self.losses[place * self.replicates.len() + group],
+                    patients: test.rows.n as u64,
+                    events: test.rows.events() as u64,
+                    pairs: Pairs {
+                        concordant: counts.concordant,
+                        discordant: counts.discordant,
+                        tied: counts.tied_risk,
+                    },
+                });
+            }
+        }
+        Ok(metrics)
+    }
+
+    fn state(&self) -> Vec<SiteState> {
+        if self.study.federation.local_state == LocalState::Reset {
+            return Vec::new();
+        }
+        let site = |(place, info): (usize, &SiteInfo)| SiteState {
+            site: info.index,
+            tensors: network::optimizer_state(&self.batch, self.problems(place)),
+        };
+        self.infos.iter().enumerate().map(site).collect()
+    }
+
+    fn restore(&mut self, state: Vec<SiteState>) -> Result<(), FederateError> {
+        for site in state {
+            if let Some(place) = self.place(site.site) {
+                let problems = self.problems(place);
+                network::restore_optimizer(&mut self.batch, problems, &site.tensors)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The global network, for predictions from its parameters `[G, Q]`.
+struct Network<'n> {
+    study: &'n Study,
+    q: usize,
+    replicates: &'n [Replicate],
+}
+
+impl Network<'_> {
+    fn risks(&self, global: &[f32], group: usize, rows: &Prepared) -> Vec<f64> {
+        if rows.rows.n == 0 {
+            return Vec::new();
+        }
+        let spec = network::spec(self.study, rows.design.p);
+        let params = &global[group * self.q..(group + 1) * self.q];
+        let scores = osteon_models::deepsurv::predict(&spec, params, &rows.features());
+        scores.into_iter().map(f64::from).collect()
+    }
+
+    /// Groups that are not bootstraps: one per seed.
+    fn seeds(&self) -> impl Iterator<Item = usize> {
+        (0..self.replicates.len()).filter(|&g| self.replicates[g].bootstrap.is_none())
+    }
+
+    fn per_seed(&self, global: &[f32], rows: &Prepared) -> Vec<Option<f64>> {
+        self.seeds().map(|g| held_out::concordance_of(&rows.rows, &self.risks(global, g, rows))).collect()
+    }
+
+    fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
+        let seeds = self.seeds().count().max(1) as f64;
+        let mut mean = vec![0.0; rows.rows.n];
+        for g in self.seeds() {
+            mean.iter_mut().zip(self.risks(global, g, rows)).for_each(|(m, r)| *m += r / seeds);
+        }
+        mean
+    }
+}
+
+/// Trains the federation of a study; all ranks call it.
+///
+/// # Errors
+/// Of any rank, on all ranks alike.
+pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
+    let study = job.study;
+    let prepared = phases.time("prepare", || prepare(job));
+    let (preprocess, sites) = job.comm.agree(prepared.map_err(|e| FederateError::local(&e)))?;
+    let common = Cell::new(None);
+    let mut learner = learner(job, &preprocess, sites, &common)?;
+    let initial: Vec<f32> = {
+        let layout = Layout::new(&network::spec(study, preprocess.names().len()));
+        learner.replicates.iter().flat_map(|r| layout.initial(r.seed)).collect()
+    };
+    let names = &job.cohorts.names;
+    let mut lines: Option<Lines> = None;
+    let mut failed: Option<StudyError> = None;
+    let mut last: Option<RoundRecord> = None;
+    let (replicates, rounds) = (learner.replicates.clone(), u64::from(study.federation.rounds));
+    let mut on_round = |record: &RoundRecord| {
+        phases.add("train", Duration::from_secs_f64(record.local_mean_s));
+        phases.add("aggregate", Duration::from_secs_f64(record.aggregate_s));
+        phases.add("evaluate", Duration::from_secs_f64(record.evaluate_s));
+        let metric = metric(record, names, &replicates, common.get(), job.cohorts.scope);
+        if let Some(dir) = job.dir {
+            let opened = match lines.take() {
+                Some(lines) => Ok(lines),
+                None => dir.metrics(u64::from(record.round) - 1),
+            };
+            match opened.and_then(|mut l| l.append(&metric).map(|()| l).map_err(StudyError::from)) {
+                Ok(l) => lines = Some(l),
+                Err(e) => failed = Some(e),
+            }
+        }
+        let shown = |x: Option<f64>| x.map_or("undefined".to_owned(), |x| format!("{x:.4}"));
+        let note = format!("loss {}, C-index {}", shown(metric.loss), shown(metric.c_index));
+        job.watch.step(u64::from(record.round), rounds, &note);
+        last = Some(record.clone());
+    };
+    let federation = Federation {
+        comm: job.comm,
+        plan: plan(study),
+        strategy: server(study)?,
+        checkpoints: Some(Checkpoints::new(&job.checkpoints, study.identity())),
+        on_round: &mut on_round,
+        stop: &|| job.stop.requested().is_some(),
+    };
+    let outcome = federation.run(&mut learner, initial)?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    outcome.warnings.iter().for_each(|w| job.watch.warn(w));
+    if outcome.ended == Ended::Stopped {
+        return Ok(Fitted::Stopped(u64::from(outcome.rounds)));
+    }
+    let fit = phases.time("evaluate", || result(job, learner, &outcome, last, preprocess))?;
+    Ok(Fitted::Done(Box::new(fit)))
+}
+
+/// Fits the preprocessing over all sites and applies it to those held here.
+fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
+    let pooled = job.cohorts.pooled();
+    let rows: Vec<usize> = pooled.rows().collect();
+    let spec = preprocessing(job.study);
+    let preprocess = FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?;
+    super::local::warn_constant(job, &preprocess);
+    let site = |s: &crate::cohorts::Site| {
+        Ok((Prepared::new(s.train.clone(), &preprocess)?, Prepared::new(s.test.clone(), &preprocess)?))
+    };
+    let sites = job.cohorts.sites.iter().map(site).collect::<Result<_, StudyError>>()?;
+    Ok((preprocess, sites))
+}
+
+fn learner<'s>(
+    job: &'s Job,
+    preprocess: &FittedPreprocess,
+    sites: Vec<(Prepared, Prepared)>,
+    common: &'s Cell<Option<f64>>,
+) -> Result<Sites<'s>, StudyError> {
+    let study = job.study;
+    let replicates = Replicate::all(study);
+    let strategy = server(study)?;
+    let (mut problems, mut infos, mut own_tests) = (Vec::new(), Vec::new(), Vec::new());
+    for (site, (train, test)) in job.cohorts.sites.iter().zip(sites) {
+        let cohort: Arc<Cohort> = network::cohort(&train)?;
+        let (mut patients, mut events) = (Vec::new(), Vec::new());
+        for replicate in &replicates {
+            let weights = replicate.weights(study, &train, site.index);
+            patients.push(count(&weights, train.rows.n, |_| true));
+            let event = train.rows.survival()?.event.clone();
+            events.push(count(&weights, train.rows.n, |i| event[i]));
+            let weights = weights.map(|w| cohort.to_risk_order(&w));
+            problems.push(Problem { cohort: cohort.clone(), seed: replicate.seed, weights });
+        }
+        infos.push(SiteInfo { index: site.index, name: site.name.clone(), patients, events });
+        own_tests.push(test);
+    }
+    let spec = network::spec(study, preprocess.names().len());
+    let training = network::training(study, f64::from(strategy.proximal_mu()));
+    let batch = Batch::new(spec, training, problems);
+    Ok(Sites {
+        study,
+        tensors: network::tensors(batch.layout()),
+        losses: vec![None; batch.problems().len()],
+        replicates,
+        infos,
+        own_tests,
+        common_test: Prepared::new(job.cohorts.test.clone(), preprocess)?,
+        batch,
+        common,
+    })
+}
+
+/// Patients with weight, or the multiplicity in a bootstrap, among the rows that `counts`.
+fn count(weights: &Option<Vec<f32>>, n: usize, counts: impl Fn(usize) -> bool) -> u64 {
+    let weight = |i: usize| weights.as_ref().map_or(1.0, |w| f64::from(w[i]));
+    (0..n).filter(|&i| counts(i)).map(weight).sum::<f64>().round() as u64
+}
+
+fn plan(study: &Study) -> Plan {
+    let fed = &study.federation;
+    Plan {
+        rounds: fed.rounds,
+        seed: study.train.seed,
+        weights: match fed.weights {
+            SiteWeights::Patients => Weights::Patients,
+            SiteWeights::Events => Weights::Events,
+            SiteWeights::Uniform => Weights::Uniform,
+        },
+        sampling: if fed.fraction < 1.0 { ClientSampling::Fraction(fed.fraction) } else { ClientSampling::All },
+        scale_bits: fed.scale_bits.map(|b| b as i32),
+        evaluate_every: 1,
+        checkpoint_every: fed.checkpoint_every,
+        deadline: (fed.round_deadline_s > 0.0).then(|| Duration::from_secs_f64(fed.round_deadline_s)),
+    }
+}
+
+fn server(study: &Study) -> Result<Box<dyn Strategy>, StudyError> {
+    let fed = &study.federation;
+    let mut options = BTreeMap::new();
+    if fed.strategy == config::Strategy::Fedprox {
+        options.insert("mu".to_owned(), fed.mu);
+    }
+    Ok(strategy(fed.strategy.name(), &options)?)
+}
+
+/// Concordance of each seed over all sites' own held-out patients.
+fn within_sites(record: &RoundRecord, replicates: &[Replicate]) -> Vec<Option<f64>> {
+    let seeds = (0..replicates.len()).filter(|&g| replicates[g].bootstrap.is_none());
+    let one = |g: usize| ratio(record.sites.iter().filter(|s| s.group == g).map(|s| s.pairs));
+    seeds.map(one).collect()
+}
+
+fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
+    let (mut concordant, mut all) = (0.0, 0.0);
+    for p in pairs {
+        concordant += p.concordant as f64 + 0.5 * p.tied as f64;
+        all += (p.concordant + p.discordant + p.tied) as f64;
+    }
+    (all > 0.0).then(|| concordant / all)
+}
+
+fn metric(
+    record: &RoundRecord, names: &[String], replicates: &[Replicate], common: Option<f64>, scope: Scope,
+) -> Metric {
+    let seeds: Vec<usize> = (0..replicates.len()).filter(|&g| replicates[g].bootstrap.is_none()).collect();
+    let of_seeds = || record.sites.iter().filter(|s| seeds.contains(&s.group));
+    let site = |(k, name): (usize, &String)| SiteMetric {
+        name: name.clone(),
+        loss: held_out::mean(&of_seeds().filter(|s| s.site == k).map(|s| s.loss).collect::<Vec<_>>()),
+        c_index: held_out::mean(
+            &of_seeds().filter(|s| s.site == k).map(|s| ratio(std::iter::once(s.pairs))).collect::<Vec<_>>(),
+        ),
+        took_part: record.taking_part.contains(&k),
+    };
+    Metric {
+        round: Some(u64::from(record.round)),
+        unix_time_s: osteon_core::provenance::Provenance::now().unix_time_s,
+        wall_s: record.round_s,
+        loss: held_out::mean(&of_seeds().map(|s| s.loss).collect::<Vec<_>>()),
+        c_index: match scope {
+            Scope::Common => common,
+            Scope::WithinSite => held_out::mean(&within_sites(record, replicates)),
+        },
+        bytes: Some(record.bytes),
+        sites: names.iter().enumerate().map(site).collect(),
+        ..Metric::default()
+    }
+}
+
+fn result(
+    job: &Job, learner: Sites, outcome: &Outcome, last: Option<RoundRecord>, preprocess: FittedPreprocess,
+) -> Result<Fit, StudyError> {
+    let study = job.study;
+    let q = learner.batch.layout().len();
+    let network = Network { study, q, replicates: &learner.replicates };
+    let test = &learner.common_test;
+    let scope = job.cohorts.scope;
+    let risk = (test.rows.n > 0).then(|| network.mean_risk(&outcome.global, test));
+    let per_seed = match (&risk, &last) {
+        (Some(_), _) => Some(network.per_seed(&outcome.global, test)),
+        (None, Some(record)) if scope == Scope::WithinSite => Some(within_sites(record, &learner.replicates)),
+        _ => None,
+    };
+    let c_index = per_seed.map(|per_seed| {
+        held_out::record(per_seed, &test.rows, risk.as_deref(), scope, &study.evaluation, study.train.seed)
+    });
+    let of_site = |k: usize| last.iter().flat_map(|r| &r.sites).filter(move |s| s.site == k);
+    let group = network.seeds().next().unwrap_or(0);
+    let sites: Vec<SiteResult> = outcome
+        .roster
+        .sites
+        .iter()
+        .map(|s| SiteResult {
+            name: s.name.clone(),
+            n: s.patients[group],
+            events: s.events[group],
+            c_index: ratio(of_site(s.index).filter(|m| m.group == group).map(|m| m.pairs)),
+        })
+        .collect();
+    let held = |of: fn(&SiteMetrics) -> u64| -> u64 {
+        last.iter().flat_map(|r| &r.sites).filter(|m| m.group == group).map(of).sum()
+    };
+    let test_counts = match scope {
+        Scope::Common => [test.rows.n as u64, test.rows.events() as u64],
+        Scope::WithinSite => [held(|m| m.patients), held(|m| m.events)],
+    };
+    Ok(Fit {
+        estimand: estimand(study),
+        train: [sites.iter().map(|s| s.n).sum(), sites.iter().map(|s| s.events).sum()],
+        test: test_counts,
+        seeds: network.seeds().map(|g| learner.replicates[g].seed).collect(),
+        tensors: learner.tensors.clone(),
+        problems: learner.replicates.iter().map(|r| r.describe(None, None)).collect(),
+        c_index,
+        linear: None,
+        federation: Some((u64::from(outcome.rounds), last.map_or(0, |r| r.bytes), sites)),
+        sites: None,
+        kaplan_meier: risk.and_then(|risk| held_out::by_risk(&test.rows, &risk)),
+        predictor: Predictor {
+            schema: osteon_report::records::SCHEMA,
+            preprocess: vec![preprocess],
+            baseline: None,
+            strata: Vec::new(),
+        },
+        params: outcome.global.clone(),
+    })
+}
+
+fn estimand(study: &Study) -> String {
+    let weights = match study.federation.weights {
+        SiteWeights::Patients => "weighted by patients",
+        SiteWeights::Events => "weighted by events",
+        SiteWeights::Uniform => "equally weighted",
+    };
+    format!(
+        "log hazard within sites: each site's loss has the risk sets of its own patients, so the average of the \
+         sites' models ({weights}) aims at the site-stratified partial likelihood, not at the pooled one"
+    )
+}

@@ -1,0 +1,103 @@
+//! The linear Cox model, central or at one site.
+
+use osteon_core::phases::Phases;
+use osteon_federate::TensorSpec;
+use osteon_models::cox::{self, Cohort, CoxFit, Options};
+use osteon_report::records::{Coefficient, SiteResult};
+use serde_json::json;
+
+use super::local::{Part, baseline, parts, strata};
+use super::result::{Fit, Predictor};
+use super::{Fitted, Job, Prepared, held_out, network};
+use crate::config::Arm;
+use crate::StudyError;
+
+/// Fits the model to each part of the study.
+///
+/// # Errors
+/// Of the data; constant, collinear or separating columns by name.
+pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
+    let parts = phases.time("prepare", || parts(job))?;
+    let fits = phases.time("train", || parts.iter().map(|p| one(job, &p.train)).collect::<Result<Vec<_>, _>>())?;
+    phases.time("evaluate", || result(job, &parts, &fits)).map(|fit| Fitted::Done(Box::new(fit)))
+}
+
+fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
+    let outcome = train.rows.survival()?;
+    let cohort = Cohort {
+        x: &train.design.x,
+        names: &train.design.names,
+        time: &outcome.time,
+        event: &outcome.event,
+        entry: outcome.entry.as_deref(),
+        strata: outcome.strata.as_ref().map(|s| s.codes.as_slice()),
+        weights: outcome.weights.as_deref(),
+    };
+    let model = &job.study.model;
+    let options =
+        Options { ties: network::ties(job.study), ridge: model.ridge, robust: model.robust, ..Options::default() };
+    Ok(cox::fit(&cohort, &options)?)
+}
+
+fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError> {
+    let (part, fit) = (&parts[0], &fits[0]);
+    let single = parts.len() == 1;
+    let risks = |part: &Part, fit: &CoxFit| -> Result<Vec<f64>, StudyError> {
+        if part.test.rows.n == 0 { Ok(Vec::new()) } else { Ok(fit.predict(&part.test.design.x)?) }
+    };
+    let mut per_part = Vec::new();
+    for (part, fit) in parts.iter().zip(fits) {
+        per_part.push(held_out::concordance_of(&part.test.rows, &risks(part, fit)?));
+    }
+    let risk = risks(part, fit)?;
+    let study = job.study;
+    let c_index = (part.test.rows.n > 0).then(|| {
+        let shown = single.then_some(risk.as_slice());
+        let all = vec![held_out::mean(&per_part)];
+        held_out::record(all, &part.test.rows, shown, job.cohorts.scope, &study.evaluation, study.train.seed)
+    });
+    let site = |(part, c): (&Part, &Option<f64>)| SiteResult {
+        name: part.site.clone().unwrap_or_default(),
+        n: part.train.rows.n as u64,
+        events: part.train.rows.events() as u64,
+        c_index: *c,
+    };
+    let sites = (study.train.arm == Arm::Isolated).then(|| parts.iter().zip(&per_part).map(site).collect());
+    let se = fit.robust_se().unwrap_or_else(|| fit.se.clone());
+    let coefficient = |k: usize| Coefficient {
+        name: fit.names[k].clone(),
+        coef: fit.coefficients[k],
+        se: Some(se[k]).filter(|s| s.is_finite()),
+    };
+    let coefficients = (0..fit.names.len()).map(coefficient).collect();
+    let baseline = match single {
+        true => Some(baseline(&part.train.rows, &fit.predict(&part.train.design.x)?, study)?),
+        false => None,
+    };
+    Ok(Fit {
+        estimand: "log hazard ratio per unit of each column, by partial likelihood".to_owned(),
+        train: [part.train.rows.n as u64, part.train.rows.events() as u64],
+        test: [part.test.rows.n as u64, part.test.rows.events() as u64],
+        seeds: Vec::new(),
+        tensors: TensorSpec::layout([
+            ("output.bias", vec![1]),
+            ("output.weight", vec![1, fit.names.len()]),
+        ]),
+        params: fits
+            .iter()
+            .flat_map(|f| std::iter::once(0.0).chain(f.coefficients.iter().map(|&b| b as f32)))
+            .collect(),
+        problems: parts.iter().map(|p| json!({ "site": p.site, "fold": p.fold })).collect(),
+        c_index,
+        linear: Some((coefficients, fit.log_likelihood)),
+        federation: None,
+        sites,
+        kaplan_meier: single.then(|| held_out::by_risk(&part.test.rows, &risk)).flatten(),
+        predictor: Predictor {
+            schema: osteon_report::records::SCHEMA,
+            preprocess: parts.iter().map(|p| p.preprocess.clone()).collect(),
+            baseline,
+            strata: strata(&part.train.rows),
+        },
+    })
+}

@@ -1,0 +1,124 @@
+//! From the study file and a table's columns to the schema of the cohort.
+
+use osteon_data::schema::{ColumnSpec, Kind, Role, Transform};
+use osteon_data::{Features, Roles, Schema};
+use osteon_table::Table;
+
+use crate::StudyError;
+use crate::config::{self, Column, ColumnKind, Data};
+
+/// Describes the columns of `table` as the study says, and by their values where it says nothing.
+///
+/// With `agreed`, nothing may depend on the rows, because other sites hold others: a category then
+/// needs its levels in the study file, and an undeclared number is continuous.
+///
+/// # Errors
+/// If a column of the study is not in the table, or a category without levels must be agreed.
+pub fn schema(table: &Table, data: &Data, site: Option<&str>, agreed: bool) -> Result<Schema, StudyError> {
+    let (features, blocks) = features(table, data)?;
+    let roles = Roles {
+        id: data.id.clone(),
+        time: Some(data.time.clone()),
+        event: Some(data.event.clone()),
+        entry: data.entry.clone(),
+        strata: data.strata.clone(),
+        weight: data.weights.clone(),
+        site: site.map(str::to_owned),
+        features,
+    };
+    let mut schema = Schema::infer(table, &roles)?;
+    for name in data.columns.keys() {
+        if !schema.columns.iter().any(|c| c.name == *name) {
+            return Err(missing(table, &format!("data.columns.{name}"), name));
+        }
+    }
+    for column in schema.columns.iter_mut().filter(|c| c.role == Role::Feature) {
+        if let Some((block, _)) = blocks.iter().find(|(_, names)| names.contains(&column.name)) {
+            column.block.clone_from(block);
+        }
+        let known = data.columns.get(&column.name);
+        if agreed && known.is_none_or(|k| k.kind.is_none()) {
+            if let Kind::Categorical { .. } = column.kind {
+                return Err(StudyError::Levels { column: column.name.clone() });
+            }
+            column.kind = Kind::Continuous;
+        }
+        if let Some(known) = known {
+            describe(column, known);
+        }
+    }
+    if agreed {
+        // A column that only this site has must not make the schemas differ.
+        schema.columns.retain(|c| c.role != Role::Ignore);
+    }
+    schema.validate()?;
+    Ok(schema)
+}
+
+fn describe(column: &mut ColumnSpec, known: &Column) {
+    column.unit.clone_from(&known.unit);
+    column.post_baseline = known.post_baseline;
+    column.transform = match known.transform {
+        config::Transform::None => Transform::None,
+        config::Transform::Log1p => Transform::Log1p,
+    };
+    let levels = || match known.levels.is_empty() {
+        true => column.kind.levels().to_vec(),
+        false => known.levels.clone(),
+    };
+    column.kind = match known.kind {
+        Some(ColumnKind::Continuous) => Kind::Continuous,
+        Some(ColumnKind::Binary) => Kind::Binary,
+        Some(ColumnKind::Categorical) => Kind::Categorical { levels: levels() },
+        Some(ColumnKind::Ordinal) => Kind::Ordinal { levels: levels() },
+        None => return,
+    };
+}
+
+type Blocks = Vec<(String, Vec<String>)>;
+
+/// The features in order and the columns of each block.
+fn features(table: &Table, data: &Data) -> Result<(Features, Blocks), StudyError> {
+    let mut blocks = Blocks::new();
+    for block in &data.block {
+        blocks.push((block.name.clone(), matching(table, data, &block.features, "data.block")?));
+    }
+    let features = match &data.features {
+        config::Features::All if blocks.is_empty() => Features::All,
+        config::Features::All => Features::Only(blocks.iter().flat_map(|(_, names)| names.clone()).collect()),
+        config::Features::Names(names) => Features::Only(matching(table, data, names, "data.features")?),
+    };
+    Ok((features, blocks))
+}
+
+/// The columns that a list names; a name may end in `*`.
+fn matching(table: &Table, data: &Data, list: &[String], key: &str) -> Result<Vec<String>, StudyError> {
+    let has_role = |name: &String| {
+        let others = [&data.id, &data.entry, &data.strata, &data.weights];
+        *name == data.time || *name == data.event || others.into_iter().flatten().any(|n| n == name)
+    };
+    let mut names = Vec::new();
+    for pattern in list {
+        let Some(prefix) = pattern.strip_suffix('*') else {
+            names.push(pattern.clone());
+            continue;
+        };
+        let all = table.columns().iter().map(|c| c.name.clone());
+        let found: Vec<String> = all.filter(|n| n.starts_with(prefix) && !has_role(n)).collect();
+        if found.is_empty() {
+            return Err(missing(table, key, pattern));
+        }
+        names.extend(found);
+    }
+    Ok(names)
+}
+
+fn missing(table: &Table, key: &str, name: &str) -> StudyError {
+    let near = osteon_core::names::nearest(name, table.columns().iter().map(|c| c.name.as_str()));
+    StudyError::Column {
+        key: key.to_owned(),
+        name: name.to_owned(),
+        path: table.source().to_owned(),
+        nearest: near.map(str::to_owned),
+    }
+}
