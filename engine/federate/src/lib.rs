@@ -7,7 +7,7 @@
 //! - [`rounds`]: the round loop, generic over a [`rounds::Learner`],
 //! - [`metrics`]: what the sites report,
 //! - [`checkpoint`], [`hash`]: what a run leaves on disk and how two runs are compared,
-//! - [`bench`]: the cost of a round beside the bare collective.
+//! - [`mod@bench`]: the cost of a round beside the bare collective.
 
 pub mod aggregate;
 pub mod bench;

@@ -165,9 +165,19 @@ mod tests {
 
     #[test]
     fn ties_go_to_even_on_both_sides_of_the_limit() {
-        for x in
-            [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, MAGIC_LIMIT - 0.5, MAGIC_LIMIT, 2.0 * MAGIC_LIMIT, -MAGIC_LIMIT]
-        {
+        for x in [
+            0.5,
+            1.5,
+            2.5,
+            -0.5,
+            -1.5,
+            -2.5,
+            MAGIC_LIMIT - 0.5,
+            MAGIC_LIMIT,
+            MAGIC_LIMIT + 0.5,
+            2.0 * MAGIC_LIMIT,
+            -MAGIC_LIMIT,
+        ] {
             let mut sums = [0u64];
             add_scaled(&mut sums, &[x], 1.0, 1, largest(&[x]));
             assert_eq!(sums[0], reference(x, 1.0, 1), "{x}");

@@ -179,10 +179,10 @@ impl Checkpoints {
                 } else if let Some(name) = tensor.name.strip_prefix("server/") {
                     tensor.name = name.to_owned();
                     snapshot.server.push(tensor);
-                } else if let Some((site, name)) = site_of(&tensor.name) {
-                    if let Some(state) = snapshot.sites.iter_mut().find(|s| s.site == site) {
-                        state.tensors.push(StoredTensor { name, ..tensor });
-                    }
+                } else if let Some((site, name)) = site_of(&tensor.name)
+                    && let Some(state) = snapshot.sites.iter_mut().find(|s| s.site == site)
+                {
+                    state.tensors.push(StoredTensor { name, ..tensor });
                 }
             }
         }

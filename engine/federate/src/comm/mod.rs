@@ -1,6 +1,6 @@
 //! Who takes part in a federation and how their words are added.
 //!
-//! A [`Transport`] adds words over processes: [`solo`] (one process), [`mpi`] (ranks of a job) or
+//! A [`Transport`] adds words over processes: [`solo`] (one process), `mpi` (ranks of a job) or
 //! [`threads`] (ranks as threads, for tests). [`Comm`] is what the rest of the engine holds: it
 //! accepts typed messages only ([`Kind`]), books them, and tells the watchdog when it waits.
 
