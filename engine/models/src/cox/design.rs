@@ -1,6 +1,6 @@
 //! Columns brought to mean 0 and standard deviation 1, rows in the order of the risk sets.
 
-use super::likelihood::{Likelihood, information};
+use super::likelihood::Likelihood;
 use super::risk_sets::{Outcome, RiskSets, event_times};
 use super::sums::{RiskSums, greatest, risk_set_sums, risks};
 use super::{Cohort, CoxError, Ties};
@@ -100,6 +100,8 @@ impl Design {
 
     /// Information `[F, F]` at a point, event time `k` counted `scale(k)` times.
     pub(super) fn information(&self, point: &Point, scale: impl Fn(usize) -> f64 + Copy) -> Vec<f64> {
-        information(&self.sets, &self.x, &point.sums, &point.likelihood, &point.risk, scale)
+        let l = &point.likelihood;
+        let rows = l.scaled_row_information(&self.sets, &self.x, &point.risk, scale);
+        l.scaled_information(&point.sums, rows, scale)
     }
 }
