@@ -7,6 +7,7 @@ use super::design::Design;
 use super::likelihood::Likelihood;
 use super::residuals::score_residuals;
 use super::risk_sets::{Outcome, RiskSets};
+use super::separation::separating_columns;
 use super::sums::{RiskSums, add, risk_set_sums, risks};
 use super::symmetric::Cholesky;
 use super::{Cohort, Ties};
@@ -173,6 +174,37 @@ fn risk_sets_add_up_over_sites() {
     assert!((expected_events - sums.w.iter().sum::<f64>()).abs() < 1e-10);
     let alone = risk_set_sums(sets, &[], 0, &vec![0.0; risk.len()], risk, 0.0);
     assert!(sums.clone().merge(&alone).is_err());
+}
+
+/// Three columns over two strata: greatest at each event, least at each event, neither (separating
+/// within the first stratum only). The events of time 2 are tied.
+#[test]
+fn separating_columns_are_found_within_strata() {
+    let names: Vec<String> = ["up", "down", "mixed"].map(String::from).into();
+    #[rustfmt::skip]
+    let x = [
+        5.0, 0.0, 4.0,
+        3.0, 0.0, 3.0,
+        3.0, 0.0, 3.0,
+        1.0, 2.0, 0.0,
+        // A stratum whose values lie above those of the first.
+        9.0, -2.0, 1.0,
+        8.0, -1.0, 2.0,
+    ];
+    let cohort = Cohort {
+        x: &x,
+        names: &names,
+        time: &[1.0, 2.0, 2.0, 3.0, 1.5, 2.5],
+        event: &[true, true, true, false, true, false],
+        entry: None,
+        strata: Some(&[0, 0, 0, 0, 1, 1]),
+        weights: None,
+    };
+    let found =
+        |cohort: &Cohort<'_>| separating_columns(&Design::new(cohort, Ties::Efron).expect("a design"));
+    assert_eq!(found(&cohort), [(0, '+'), (1, '-')]);
+    // As one stratum, nothing separates: the second's censored patient is above the first's events.
+    assert_eq!(found(&Cohort { strata: None, ..cohort }), []);
 }
 
 #[test]
