@@ -4,12 +4,12 @@
 //! `event` (`true`: the event was seen at `time`; `false`: censored then), `score` (a risk: higher
 //! means an earlier event) and, where stated, case `weights`.
 //!
-//! - [`c_index`]: Harrell's concordance, its variance and bootstrap interval,
-//! - [`uno_c`]: concordance with inverse-probability-of-censoring weights,
-//! - [`auc`]: cumulative/dynamic AUC at a time,
-//! - [`brier`]: Brier score at a time and integrated over times,
-//! - [`kaplan_meier`]: survival and censoring curves,
-//! - [`log_rank`]: comparison of groups.
+//! - [`mod@c_index`]: Harrell's concordance, its variance and bootstrap interval,
+//! - [`mod@uno_c`]: concordance with inverse-probability-of-censoring weights,
+//! - [`mod@auc`]: cumulative/dynamic AUC at a time,
+//! - [`mod@brier`]: Brier score at a time and integrated over times,
+//! - [`mod@kaplan_meier`]: survival and censoring curves,
+//! - [`mod@log_rank`]: comparison of groups.
 
 pub mod auc;
 pub mod brier;

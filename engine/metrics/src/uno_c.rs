@@ -6,7 +6,7 @@ use crate::{CensoringSurvival, MetricError};
 /// Concordance in which a pair is weighted by `G(t-)^-2` of its earlier time, so that it does not
 /// depend on the censoring (Uno et al., Statistics in Medicine 30, 2011).
 ///
-/// Pairs are those of [`crate::c_index`]; `G` is the Kaplan-Meier curve of the censoring, from the
+/// Pairs are those of [`crate::c_index()`]; `G` is the Kaplan-Meier curve of the censoring, from the
 /// training cohort if the scores were fitted elsewhere. Fitted on the same rows it gives R
 /// `concordance(timewt = "n/G2")`. Events after `tau` are left out (`None`: none are). The
 /// variance takes `G` as known, as R does.

@@ -5,10 +5,10 @@
 //! `S1 = sum r x`, its events `E0`, `E1` likewise, `d` events of total weight `W`.
 //!
 //! One iteration is two steps with a seam between them. [`sums::risk_set_sums`] adds up what the
-//! rows of one place contribute (`K (2 F + 2)` numbers, additive over sites);
+//! rows of one place contribute (`K (2 F + 4)` numbers, additive over sites);
 //! [`likelihood::Likelihood::from_sums`] turns the totals into log-likelihood, gradient and
 //! hazard increments. The information then needs one weighted Gram matrix of the rows
-//! (`F F` numbers, again additive), because
+//! ([`likelihood::Likelihood::row_information`], `F F` numbers, again additive), because
 //! `sum_k A_k S2_k = sum_i r_i x_i x_i' sum_(k where i is at risk) A_k`: no `[K, F, F]` array.
 //! Work is `O(N F + (N + K) F F)` per iteration, for any number of ties.
 //!

@@ -29,7 +29,7 @@ pub struct Bootstrap {
 /// evaluated under one seed are compared on the same cohorts.
 ///
 /// # Errors
-/// As [`super::c_index`]; a level outside (0, 1); no replicates; no replicate with a comparable pair.
+/// As [`super::c_index()`]; a level outside (0, 1); no replicates; no replicate with a comparable pair.
 pub fn bootstrap(
     time: &[f64],
     event: &[bool],

@@ -163,8 +163,6 @@ proptest! {
     fn sites_add_up((t1, e1, s1) in cohort(60), (t2, e2, s2) in cohort(60)) {
         let mut both = c_index(&t1, &e1, &s1).expect("valid");
         both.merge(&c_index(&t2, &e2, &s2).expect("valid"));
-        // Pairs within a site only: put the sites a long way apart in time, uncensored pairs across
-        // them are then all pairs of an event of the first with anyone of the second.
         let mut expected = all_pairs(&t1, &e1, &s1);
         expected.merge(&all_pairs(&t2, &e2, &s2));
         prop_assert_eq!(both, expected);

@@ -1,6 +1,6 @@
 //! Columns brought to mean 0 and standard deviation 1, rows in the order of the risk sets.
 
-use super::likelihood::{Likelihood, information};
+use super::likelihood::Likelihood;
 use super::risk_sets::{Outcome, RiskSets, event_times};
 use super::sums::{RiskSums, greatest, risk_set_sums, risks};
 use super::{Cohort, CoxError, Ties};
@@ -21,6 +21,9 @@ impl Cohort<'_> {
         let (n, f) = (self.time.len(), self.names.len());
         if self.x.len() != n * f {
             return Err(CoxError::Length { what: "x", found: self.x.len(), expected: n * f });
+        }
+        if f == 0 {
+            return Err(CoxError::Length { what: "names", found: 0, expected: 1 });
         }
         match self.x.iter().position(|v| !v.is_finite()) {
             None => Ok(()),
@@ -65,17 +68,20 @@ impl Design {
         for &row in &sets.rows {
             x.extend_from_slice(&cohort.x[row as usize * f..][..f]);
         }
-        let n = sets.rows.len() as f64;
-        let mut sd = vec![0.0; f];
+        let mean = column_means(&x, f, |_, v| v);
+        let sd: Vec<f64> =
+            column_means(&x, f, |j, v| (v - mean[j]).powi(2)).into_iter().map(f64::sqrt).collect();
         for j in 0..f {
-            let column = || x.iter().skip(j).step_by(f);
-            let constant = column().all(|&v| v == x[j]);
-            let mean = column().map(|v| v / n).sum::<f64>();
-            sd[j] = column().map(|v| (v - mean).powi(2) / n).sum::<f64>().sqrt();
+            // A constant whose mean was rounded leaves a deviation of rounding size.
+            let constant = x.iter().skip(j).step_by(f).all(|&v| v == x[j]);
             if constant || sd[j] == 0.0 || !sd[j].is_finite() {
                 return Err(CoxError::Constant(cohort.names[j].clone()));
             }
-            x.iter_mut().skip(j).step_by(f).for_each(|v| *v = (*v - mean) / sd[j]);
+        }
+        for row in x.chunks_exact_mut(f) {
+            for (j, v) in row.iter_mut().enumerate() {
+                *v = (*v - mean[j]) / sd[j];
+            }
         }
         Ok(Self { sets, x, sd, ties })
     }
@@ -87,10 +93,8 @@ impl Design {
     /// Evaluates at standardised coefficients; `None` where the likelihood leaves the numbers.
     pub(super) fn at(&self, beta: &[f64]) -> Option<Point> {
         let f = self.features();
-        let log_risk: Vec<f64> = match f {
-            0 => vec![0.0; self.sets.rows.len()],
-            _ => self.x.chunks_exact(f).map(|x| x.iter().zip(beta).map(|(x, b)| x * b).sum()).collect(),
-        };
+        let log_risk: Vec<f64> =
+            self.x.chunks_exact(f).map(|x| x.iter().zip(beta).map(|(x, b)| x * b).sum()).collect();
         let shift = greatest(&log_risk);
         let risk = risks(&self.sets, &log_risk, shift);
         let sums = risk_set_sums(&self.sets, &self.x, f, &log_risk, &risk, shift);
@@ -100,6 +104,20 @@ impl Design {
 
     /// Information `[F, F]` at a point, event time `k` counted `scale(k)` times.
     pub(super) fn information(&self, point: &Point, scale: impl Fn(usize) -> f64 + Copy) -> Vec<f64> {
-        information(&self.sets, &self.x, &point.sums, &point.likelihood, &point.risk, scale)
+        let l = &point.likelihood;
+        let rows = l.scaled_row_information(&self.sets, &self.x, &point.risk, scale);
+        l.scaled_information(&point.sums, rows, scale)
     }
+}
+
+/// Mean of `of(column, value)` per column of `x` `[N, F]`.
+fn column_means(x: &[f64], f: usize, of: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+    let n = (x.len() / f) as f64;
+    let mut sums = vec![0.0; f];
+    for row in x.chunks_exact(f) {
+        for (j, (sum, &v)) in sums.iter_mut().zip(row).enumerate() {
+            *sum += of(j, v);
+        }
+    }
+    sums.into_iter().map(|sum| sum / n).collect()
 }

@@ -224,7 +224,7 @@ fn maximise(
 /// Range of each standardised column.
 fn spreads(x: &[f64], f: usize) -> Vec<f64> {
     let mut limits = vec![(f64::INFINITY, f64::NEG_INFINITY); f];
-    for x in x.chunks_exact(f.max(1)) {
+    for x in x.chunks_exact(f) {
         for (l, &x) in limits.iter_mut().zip(x) {
             *l = (l.0.min(x), l.1.max(x));
         }
@@ -240,7 +240,7 @@ fn add_ridge(info: &mut [f64], f: usize, ridge: f64) {
 
 fn quadratic(matrix: &[f64], b: &[f64]) -> f64 {
     let row = |r: &[f64]| r.iter().zip(b).map(|(m, b)| m * b).sum::<f64>();
-    matrix.chunks_exact(b.len().max(1)).zip(b).map(|(r, b)| b * row(r)).sum()
+    matrix.chunks_exact(b.len()).zip(b).map(|(r, b)| b * row(r)).sum()
 }
 
 fn root_diagonal(matrix: &[f64], f: usize) -> Vec<f64> {
@@ -249,7 +249,7 @@ fn root_diagonal(matrix: &[f64], f: usize) -> Vec<f64> {
 
 /// A covariance of standardised coefficients, per unit of the input columns.
 fn unscale(mut covariance: Vec<f64>, sd: &[f64]) -> Vec<f64> {
-    for (i, row) in covariance.chunks_exact_mut(sd.len().max(1)).enumerate() {
+    for (i, row) in covariance.chunks_exact_mut(sd.len()).enumerate() {
         for (c, sd_j) in row.iter_mut().zip(sd) {
             *c /= sd[i] * sd_j;
         }

@@ -67,52 +67,63 @@ impl Likelihood {
         l.value.is_finite().then_some(l)
     }
 
-    /// The part of the information that the totals already hold: the mean features of each risk
-    /// set, times themselves, `[F, F]`, weighted by `scale(k)`. It is subtracted from
-    /// [`Self::row_weights`]' Gram matrix.
-    pub(crate) fn subtract_means(&self, sums: &RiskSums, scale: impl Fn(usize) -> f64, info: &mut [f64]) {
-        let f = sums.features;
-        for k in (0..sums.s0.len()).filter(|&k| sums.d[k] > 0) {
-            let at = k * f..(k + 1) * f;
-            add_outer(info, -scale(k), &sums.s1[at.clone()], &self.hazard_x[at.clone()]);
-            if self.tied_hazard[k] > 0.0 {
-                add_outer(info, scale(k), &sums.e1[at.clone()], &self.tied_hazard_x[at]);
-            }
-        }
+    /// Expected events of each row `[N]`: its weighted risk times the hazard it was exposed to.
+    /// `weight * event - expected` is the derivative of [`Self::value`] in the row's log-risk, so
+    /// this is all that the gradient of a network needs. `risk` as in [`super::sums`].
+    pub fn expected_events(&self, sets: &RiskSets, risk: &[f64]) -> Vec<f64> {
+        self.exposure(sets, risk, |_| 1.0)
     }
 
-    /// Weight of each row's `x x'` in the information: its risk times the hazard it was exposed
-    /// to, where event time `k` counts `scale(k)` times.
-    pub(crate) fn row_weights(
+    /// The rows' part of the information, `sum_i expected_i x_i x_i'` `[F, F]`: additive over
+    /// sites. `x` is `[N, F]` in the order of `sets.rows`.
+    pub fn row_information(&self, sets: &RiskSets, x: &[f64], risk: &[f64]) -> Vec<f64> {
+        self.scaled_row_information(sets, x, risk, |_| 1.0)
+    }
+
+    /// Completes the information `[F, F]`, minus the second derivative of [`Self::value`]:
+    /// subtracts from `rows`, the total of [`Self::row_information`], the mean features of each
+    /// risk set times themselves, which `sums` already hold.
+    pub fn information(&self, sums: &RiskSums, rows: Vec<f64>) -> Vec<f64> {
+        self.scaled_information(sums, rows, |_| 1.0)
+    }
+
+    fn exposure(&self, sets: &RiskSets, risk: &[f64], scale: impl Fn(usize) -> f64) -> Vec<f64> {
+        let running = RiskSets::running(self.hazard.iter().enumerate().map(|(k, h)| scale(k) * h));
+        let of = |p: usize| {
+            let to = sets.to[p] as usize;
+            let own = if sets.event[p] { scale(to - 1) * self.tied_hazard[to - 1] } else { 0.0 };
+            risk[p] * (running[to] - running[sets.from[p] as usize] - own)
+        };
+        (0..risk.len()).map(of).collect()
+    }
+
+    /// [`Self::row_information`] with event time `k` counted `scale(k)` times.
+    pub(super) fn scaled_row_information(
         &self,
         sets: &RiskSets,
+        x: &[f64],
         risk: &[f64],
         scale: impl Fn(usize) -> f64,
     ) -> Vec<f64> {
-        let running = RiskSets::running(self.hazard.iter().enumerate().map(|(k, h)| scale(k) * h));
-        (0..risk.len())
-            .map(|p| {
-                let to = sets.to[p] as usize;
-                let own = if sets.event[p] { scale(to - 1) * self.tied_hazard[to - 1] } else { 0.0 };
-                risk[p] * (running[to] - running[sets.from[p] as usize] - own)
-            })
-            .collect()
+        weighted_gram(x, self.gradient.len(), &self.exposure(sets, risk, scale))
     }
-}
 
-/// Information matrix `[F, F]`, full and symmetric: minus the second derivative of the log
-/// partial likelihood, with event time `k` counted `scale(k)` times.
-pub(crate) fn information(
-    sets: &RiskSets,
-    x: &[f64],
-    sums: &RiskSums,
-    l: &Likelihood,
-    risk: &[f64],
-    scale: impl Fn(usize) -> f64 + Copy,
-) -> Vec<f64> {
-    let weights = l.row_weights(sets, risk, scale);
-    let mut info = weighted_gram(x, sums.features, &weights);
-    l.subtract_means(sums, scale, &mut info);
-    mirror(&mut info, sums.features);
-    info
+    /// [`Self::information`] with event time `k` counted `scale(k)` times.
+    pub(super) fn scaled_information(
+        &self,
+        sums: &RiskSums,
+        mut rows: Vec<f64>,
+        scale: impl Fn(usize) -> f64,
+    ) -> Vec<f64> {
+        let f = sums.features;
+        for k in (0..sums.s0.len()).filter(|&k| sums.d[k] > 0) {
+            let at = k * f..(k + 1) * f;
+            add_outer(&mut rows, -scale(k), &sums.s1[at.clone()], &self.hazard_x[at.clone()]);
+            if self.tied_hazard[k] > 0.0 {
+                add_outer(&mut rows, scale(k), &sums.e1[at.clone()], &self.tied_hazard_x[at]);
+            }
+        }
+        mirror(&mut rows, f);
+        rows
+    }
 }

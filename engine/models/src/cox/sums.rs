@@ -1,5 +1,6 @@
 //! What the rows of one place contribute to the risk sets.
 
+use super::CoxError;
 use super::risk_sets::RiskSets;
 
 /// Sums over risk sets and tied events at each of `K` event times. All but `shift` are sums over
@@ -28,13 +29,46 @@ pub struct RiskSums {
     pub event_x: Vec<f64>,
 }
 
+impl RiskSums {
+    /// Adds the sums of another site over the same event times.
+    ///
+    /// # Errors
+    /// If the sites differ in event times, features or shift.
+    pub fn merge(&mut self, other: &Self) -> Result<(), CoxError> {
+        let differs = |what, found, expected| Err(CoxError::Length { what, found, expected });
+        if self.s0.len() != other.s0.len() {
+            return differs("event times of a site", other.s0.len(), self.s0.len());
+        }
+        if self.features != other.features {
+            return differs("features of a site", other.features, self.features);
+        }
+        if self.shift != other.shift {
+            return Err(CoxError::Numerical("sites summed their risks relative to different log-risks"));
+        }
+        let pairs = [
+            (&mut self.s0, &other.s0),
+            (&mut self.s1, &other.s1),
+            (&mut self.e0, &other.e0),
+            (&mut self.e1, &other.e1),
+            (&mut self.w, &other.w),
+            (&mut self.event_x, &other.event_x),
+        ];
+        for (mine, theirs) in pairs {
+            add(mine, 1.0, theirs);
+        }
+        self.event_log_risk += other.event_log_risk;
+        self.d.iter_mut().zip(&other.d).for_each(|(a, b)| *a += b);
+        Ok(())
+    }
+}
+
 /// The greatest log-risk; negative infinity if there are no rows.
 pub fn greatest(log_risk: &[f64]) -> f64 {
     log_risk.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Case weight times relative risk per row.
-pub(crate) fn risks(sets: &RiskSets, log_risk: &[f64], shift: f64) -> Vec<f64> {
+/// Risk per row `[N]`: `weight * exp(log_risk - shift)`, in the order of [`RiskSets::rows`].
+pub fn risks(sets: &RiskSets, log_risk: &[f64], shift: f64) -> Vec<f64> {
     sets.weight.iter().zip(log_risk).map(|(w, h)| w * (h - shift).exp()).collect()
 }
 

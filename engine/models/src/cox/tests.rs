@@ -4,7 +4,11 @@ use osteon_core::rng::{Purpose, Stream};
 use proptest::prelude::*;
 
 use super::design::Design;
+use super::likelihood::Likelihood;
 use super::residuals::score_residuals;
+use super::risk_sets::{Outcome, RiskSets};
+use super::separation::separating_columns;
+use super::sums::{RiskSums, add, risk_set_sums, risks};
 use super::symmetric::Cholesky;
 use super::{Cohort, Ties};
 
@@ -119,6 +123,88 @@ proptest! {
             prop_assert!((sum - point.likelihood.gradient[j]).abs() < 1e-9 * n as f64);
         }
     }
+}
+
+/// Sites that add up their risk sets get the pooled likelihood, gradient and information.
+#[test]
+fn risk_sets_add_up_over_sites() {
+    let random = Random::new(9, 200);
+    let cohort = random.cohort(true);
+    let pooled = Design::new(&cohort, Ties::Efron).expect("a design");
+    let beta = [0.4, -0.3, 0.8];
+    let point = pooled.at(&beta).expect("finite");
+    let times = &pooled.sets.times;
+    let log_risk = |row: u32| -> f64 {
+        let standardised = pooled.sets.rows.iter().position(|&r| r == row).expect("at risk");
+        (0..F).map(|j| pooled.x[standardised * F + j] * beta[j]).sum()
+    };
+    let mut total: Option<RiskSums> = None;
+    let mut sites = Vec::new();
+    for site in 0..3 {
+        // Weight 0 is absence: each site sees its own rows only.
+        let own = |row: usize| if row % 3 == site { random.weights[row] } else { 0.0 };
+        let weights: Vec<f64> = (0..200).map(own).collect();
+        let sets = RiskSets::new(&Outcome { weights: Some(&weights), ..cohort.outcome() }, times.clone());
+        let places = sets.rows.iter().map(|r| pooled.sets.rows.iter().position(|p| p == r));
+        let x: Vec<f64> =
+            places.flat_map(|p| pooled.x[p.expect("at risk") * F..][..F].iter().copied()).collect();
+        let log_risk: Vec<f64> = sets.rows.iter().map(|&row| log_risk(row)).collect();
+        let risk = risks(&sets, &log_risk, point.sums.shift);
+        let sums = risk_set_sums(&sets, &x, F, &log_risk, &risk, point.sums.shift);
+        match &mut total {
+            None => total = Some(sums),
+            Some(total) => total.merge(&sums).expect("same event times"),
+        }
+        sites.push((sets, x, risk));
+    }
+    let sums = total.expect("three sites");
+    let l = Likelihood::from_sums(&sums, Ties::Efron).expect("finite");
+    let mut rows = vec![0.0; F * F];
+    for (sets, x, risk) in &sites {
+        add(&mut rows, 1.0, &l.row_information(sets, x, risk));
+    }
+    let found = [vec![l.value], l.gradient.clone(), l.information(&sums, rows)].concat();
+    let p = &point.likelihood;
+    let expected = [vec![p.value], p.gradient.clone(), pooled.information(&point, |_| 1.0)].concat();
+    for (f, e) in found.iter().zip(&expected) {
+        assert!((f - e).abs() < 1e-11 * (1.0 + e.abs()), "{found:?}\n{expected:?}");
+    }
+    let (sets, _, risk) = &sites[0];
+    let expected_events: f64 = sites.iter().flat_map(|(s, _, r)| l.expected_events(s, r)).sum();
+    assert!((expected_events - sums.w.iter().sum::<f64>()).abs() < 1e-10);
+    let alone = risk_set_sums(sets, &[], 0, &vec![0.0; risk.len()], risk, 0.0);
+    assert!(sums.clone().merge(&alone).is_err());
+}
+
+/// Three columns over two strata: greatest at each event, least at each event, neither (separating
+/// within the first stratum only). The events of time 2 are tied.
+#[test]
+fn separating_columns_are_found_within_strata() {
+    let names: Vec<String> = ["up", "down", "mixed"].map(String::from).into();
+    #[rustfmt::skip]
+    let x = [
+        5.0, 0.0, 4.0,
+        3.0, 0.0, 3.0,
+        3.0, 0.0, 3.0,
+        1.0, 2.0, 0.0,
+        // A stratum whose values lie above those of the first.
+        9.0, -2.0, 1.0,
+        8.0, -1.0, 2.0,
+    ];
+    let cohort = Cohort {
+        x: &x,
+        names: &names,
+        time: &[1.0, 2.0, 2.0, 3.0, 1.5, 2.5],
+        event: &[true, true, true, false, true, false],
+        entry: None,
+        strata: Some(&[0, 0, 0, 0, 1, 1]),
+        weights: None,
+    };
+    let found =
+        |cohort: &Cohort<'_>| separating_columns(&Design::new(cohort, Ties::Efron).expect("a design"));
+    assert_eq!(found(&cohort), [(0, '+'), (1, '-')]);
+    // As one stratum, nothing separates: the second's censored patient is above the first's events.
+    assert_eq!(found(&Cohort { strata: None, ..cohort }), []);
 }
 
 #[test]

@@ -134,6 +134,9 @@ fn bad_values_are_placed() {
     let mut data = Simulated::new(50);
     data.event.fill(false);
     assert_eq!(data.fit(&Options::default()), Err(CoxError::NoEvents));
+    let mut data = Simulated::new(50);
+    (data.names, data.columns) = (vec![], vec![]);
+    assert!(matches!(data.fit(&Options::default()), Err(CoxError::Length { .. })));
     let negative = Options { ridge: -1.0, ..Options::default() };
     assert!(matches!(Simulated::new(50).fit(&negative), Err(CoxError::Setting { .. })));
 }
