@@ -34,7 +34,10 @@ fn unknown_keys_and_values_name_the_nearest() {
 #[test]
 fn wrong_types_have_a_position() {
     let text = format!("{SMALL}[train]\nepochs = \"many\"\n");
-    assert_eq!(refused(&text, &[]), "S.toml:4:10: invalid type: string \"many\", expected u32|");
+    assert_eq!(
+        refused(&text, &[]),
+        "S.toml:4:10: invalid type: string \"many\", expected a whole number, 0 or more|"
+    );
     let text = format!("{SMALL}[train]\nbatch = \"ful\"\n");
     let expected = "S.toml:4:9: invalid value: string \"ful\", expected \"full\" or a positive whole number|";
     assert_eq!(refused(&text, &[]), expected);
