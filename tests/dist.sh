@@ -5,11 +5,11 @@ set -euo pipefail
 
 verb=$1 version=$2 archive=$3
 name=osteon-$version
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
 
 pack() {
-  local stage commit when
-  stage=$(mktemp -d)
-  trap 'rm -rf "$stage"' EXIT
+  local commit when
   commit=$(git rev-parse --short=12 HEAD)
   when=$(git log -1 --format=%ct)
   git archive --prefix="$name/" HEAD | tar -x -C "$stage"
@@ -28,9 +28,7 @@ pack() {
 }
 
 check() {
-  local stage features=()
-  stage=$(mktemp -d)
-  trap 'rm -rf "$stage"' EXIT
+  local features=()
   tar -xzf "$archive" -C "$stage"
   if ! command -v mpicc >/dev/null || ! pkg-config --exists hdf5 2>/dev/null && ! command -v h5cc >/dev/null; then
     echo "no MPI or HDF5 here: building without them"

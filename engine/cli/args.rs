@@ -103,7 +103,7 @@ pub struct StudyFile {
     /// Study file (.toml), or the run.json of an earlier run
     #[arg(value_name = "STUDY")]
     pub study: PathBuf,
-    /// Set a key of the study, such as model.hidden=[64,32]; may be repeated
+    #[arg(help = "Set a key of the study, such as model.hidden=[64,32]; may be repeated")]
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub set: Vec<String>,
     /// First seed of the models: short for --set train.seed=SEED
