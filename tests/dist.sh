@@ -16,9 +16,18 @@ pack() {
   (
     cd "$stage/$name"
     mkdir -p .cargo
-    cargo vendor --quiet --locked --versioned-dirs vendor >.cargo/config.toml
-    # There is no checkout to ask in an archive.
-    printf '\n[env]\nOSTEON_COMMIT = "%s"\n' "$commit" >>.cargo/config.toml
+    cargo vendor --quiet --locked --versioned-dirs vendor
+    # There is no checkout to ask for the commit in an archive.
+    cat >.cargo/config.toml <<TOML
+[source.crates-io]
+replace-with = "vendored-sources"
+
+[source.vendored-sources]
+directory = "vendor"
+
+[env]
+OSTEON_COMMIT = "$commit"
+TOML
   )
   mkdir -p "$(dirname "$archive")"
   # The same commit gives the same bytes.

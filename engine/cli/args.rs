@@ -76,9 +76,10 @@ pub struct Voice {
 /// What a command computes on.
 #[derive(Debug, Clone, Args)]
 pub struct Compute {
-    /// Where to compute: auto, cpu, wgpu[:i] or cuda[:i]
+    // Brackets are links to rustdoc, so this text is no doc comment.
     #[arg(
         long,
+        help = "Where to compute: auto, cpu, wgpu[:i] or cuda[:i]",
         value_name = "DEVICE",
         default_value = "auto",
         env = "OSTEON_DEVICE",
