@@ -76,9 +76,10 @@ pub struct Voice {
 /// What a command computes on.
 #[derive(Debug, Clone, Args)]
 pub struct Compute {
-    /// Where to compute: auto, cpu, wgpu[:i] or cuda[:i]
+    // Brackets are links to rustdoc, so this text is no doc comment.
     #[arg(
         long,
+        help = "Where to compute: auto, cpu, wgpu[:i] or cuda[:i]",
         value_name = "DEVICE",
         default_value = "auto",
         env = "OSTEON_DEVICE",
@@ -103,7 +104,7 @@ pub struct StudyFile {
     /// Study file (.toml), or the run.json of an earlier run
     #[arg(value_name = "STUDY")]
     pub study: PathBuf,
-    /// Set a key of the study, such as model.hidden=[64,32]; may be repeated
+    #[arg(help = "Set a key of the study, such as model.hidden=[64,32]; may be repeated")]
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub set: Vec<String>,
     /// First seed of the models: short for --set train.seed=SEED

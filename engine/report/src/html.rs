@@ -172,7 +172,7 @@ fn provenance(out: &mut String, summary: &Summary, run: &Value) {
     if let Some(config) = run.get("config") {
         let text = serde_json::to_string_pretty(config).unwrap_or_default();
         let _ =
-            write!(out, "<details><summary>Resolved study</summary><pre>{}</pre></details>\n", escape(&text));
+            writeln!(out, "<details><summary>Resolved study</summary><pre>{}</pre></details>", escape(&text));
     }
 }
 
@@ -199,7 +199,7 @@ fn table(out: &mut String, title: &str, head: &[&str], rows: impl IntoIterator<I
 
 fn figure(out: &mut String, caption: &str, svg: Option<String>) {
     if let Some(svg) = svg {
-        let _ = write!(out, "<figure>{svg}<figcaption>{}</figcaption></figure>\n", escape(caption));
+        let _ = writeln!(out, "<figure>{svg}<figcaption>{}</figcaption></figure>", escape(caption));
     }
 }
 

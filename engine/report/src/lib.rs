@@ -1,9 +1,9 @@
 //! Floor 4: the records of a run directory, and the report made from them.
 //!
-//! - [`records`]: `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
+//! - [`records`]: the files `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
 //! - [`json`]: reading and writing JSON and JSON lines,
 //! - [`svg`]: line and step charts,
-//! - [`html`]: `report.html`.
+//! - [`html`]: the page `report.html`.
 //!
 //! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
 //! (plotters with its SVG backend alone) bring four more crates and no table of patients at risk.

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arm, Batch, Features, ModelKind, Optimizer, SiteSource, Study};
+use super::{Arm, Batch, Features, ModelKind, Optimizer, Seeds, SiteSource, Study};
+
+/// Widest hidden layer.
+const WIDEST: usize = 1 << 16;
+/// Most models of one study.
+const MOST_PROBLEMS: u128 = 1_000_000;
 
 /// What is wrong with a study.
 #[derive(Debug)]
@@ -88,7 +93,8 @@ fn split(study: &Study, f: &mut Faults) {
 
 fn model(study: &Study, f: &mut Faults) {
     let model = &study.model;
-    f.unless(model.hidden.iter().all(|&h| h > 0), "model.hidden", "a layer needs a positive width");
+    let width = |&h: &usize| (1..=WIDEST).contains(&h);
+    f.unless(model.hidden.iter().all(width), "model.hidden", format!("a width must be from 1 to {WIDEST}"));
     f.range("model.dropout", model.dropout, (0.0..1.0).contains(&model.dropout), "a share in [0, 1)");
     f.range("model.l2", model.l2, model.l2 >= 0.0, "zero or positive");
     f.range("model.ridge", model.ridge, model.ridge >= 0.0, "zero or positive");
@@ -103,10 +109,23 @@ fn train(study: &Study, f: &mut Faults) {
     let plain = train.optimizer == Optimizer::Sgd && train.nesterov && train.momentum == 0.0;
     f.unless(!plain, "train.nesterov", "needs train.momentum > 0");
     f.unless(train.record_every > 0, "train.record_every", "must be positive");
-    let seeds = train.seeds.list(train.seed);
-    f.unless(seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len(), "train.seeds", "lists a seed twice");
-    let largest = seeds.iter().copied().chain([train.seed, study.split.seed]).max().unwrap_or(0);
-    f.unless(i64::try_from(largest).is_ok(), "train.seed", "a seed must be below 2^63");
+    // The number of seeds is checked before any list of them is made.
+    let (number, last) = match &train.seeds {
+        Seeds::Count(n) => (u64::from(*n), train.seed.saturating_add(u64::from(*n))),
+        Seeds::List(seeds) => {
+            f.unless(distinct(seeds), "train.seeds", "lists a seed twice");
+            (seeds.len() as u64, train.seed)
+        }
+    };
+    let replicates = u128::from(train.bootstraps) + 1;
+    let problems = u128::from(number) * replicates * u128::from(study.split.folds.max(1));
+    f.unless(
+        problems <= MOST_PROBLEMS,
+        "train.seeds",
+        format!("seeds x (1 + bootstraps) x folds are {problems} models, more than {MOST_PROBLEMS}"),
+    );
+    // TOML has no larger integers.
+    f.unless(i64::try_from(last).is_ok(), "train.seed", "a seed must be below 2^63");
     let single = train.batch == Batch::Size(1);
     f.unless(!single, "train.batch", "one patient has no risk set to learn from: use at least 2");
 }

@@ -166,9 +166,20 @@ fn fault(place: Place, message: &str) -> StudyError {
         Some((name, known)) if message.starts_with("unknown variant") => {
             (format!("unknown value \"{name}\""), Some(did_you_mean(name, known)))
         }
-        _ => (message.to_owned(), None),
+        _ => (in_plain_words(message), None),
     };
     StudyError::Config { place, message, hint }
+}
+
+/// Replaces the names of types in a message by what a user may write.
+fn in_plain_words(message: &str) -> String {
+    let Some((before, expected)) = message.rsplit_once("expected ") else { return message.to_owned() };
+    let plain = match expected {
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "f64" => "a number",
+        other => other,
+    };
+    format!("{before}expected {plain}")
 }
 
 fn did_you_mean(name: &str, known: &[&str]) -> String {

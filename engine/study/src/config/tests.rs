@@ -34,7 +34,10 @@ fn unknown_keys_and_values_name_the_nearest() {
 #[test]
 fn wrong_types_have_a_position() {
     let text = format!("{SMALL}[train]\nepochs = \"many\"\n");
-    assert_eq!(refused(&text, &[]), "S.toml:4:10: invalid type: string \"many\", expected u32|");
+    assert_eq!(
+        refused(&text, &[]),
+        "S.toml:4:10: invalid type: string \"many\", expected a whole number, 0 or more|"
+    );
     let text = format!("{SMALL}[train]\nbatch = \"ful\"\n");
     let expected = "S.toml:4:9: invalid value: string \"ful\", expected \"full\" or a positive whole number|";
     assert_eq!(refused(&text, &[]), expected);
@@ -47,8 +50,13 @@ fn wrong_types_have_a_position() {
 fn ranges_have_a_position() {
     let cases = [
         ("[model]\ndropout = 1.0\n", "S.toml:4:1: model.dropout: 1 is not a share in [0, 1)|"),
-        ("[model]\nhidden = [4, 0]\n", "S.toml:4:1: model.hidden: a layer needs a positive width|"),
+        ("[model]\nhidden = [4, 0]\n", "S.toml:4:1: model.hidden: a width must be from 1 to 65536|"),
         ("[train]\nlearning_rate = nan\n", "S.toml:4:1: train.learning_rate: NaN is not positive|"),
+        (
+            "[train]\nseeds = 2000000000\nbootstraps = 1\n",
+            "S.toml:4:1: train.seeds: seeds x (1 + bootstraps) x folds are 4000000000 models, more than 1000000|",
+        ),
+        ("[train]\nseed = 9223372036854775807\n", "S.toml:4:1: train.seed: a seed must be below 2^63|"),
         ("[train]\nseeds = [3, 3]\n", "S.toml:4:1: train.seeds: lists a seed twice|"),
         (
             "[federation]\nsites = [0.6, 0.3]\n",
@@ -109,11 +117,8 @@ fn the_resolved_study_is_a_valid_input() {
     let text = "[[federation.site]]\nname = \"a\"\npath = \"a.csv\"\n\
                 [[data.block]]\nname = \"genomic\"\nfeatures = [\"SF3B1\"]\n\
                 [data.columns.hb]\nkind = \"continuous\"\nunit = \"g/dL\"\ntransform = \"log1p\"\n\
-                [train]\narm = \"federated\"\nsite = \"bologna\"\nbatch = 32\nseeds = [1]\n\
-                [federation]\nscale_bits = 30\n";
-    // TOML forbids [federation] after [[federation.site]] only when it is defined twice.
-    let text = text.replace("[federation]\nscale_bits = 30\n", "");
-    let first = load(&text, &["federation.scale_bits=30"]).expect("a study");
+                [train]\narm = \"federated\"\nsite = \"bologna\"\nbatch = 32\nseeds = [1]\n";
+    let first = load(text, &["federation.scale_bits=30"]).expect("a study");
     assert!(matches!(&first.study.federation.site, Some(SiteSource::Files(f)) if f.len() == 1));
     let toml = first.to_toml().expect("TOML");
     let second = Loaded::parse(&toml, "run", Path::new("/elsewhere"), &[]).expect("the resolved study");
@@ -124,4 +129,35 @@ fn the_resolved_study_is_a_valid_input() {
     let json = serde_json::json!({ "config": first.study, "version": "0" });
     fs::write(&path, json.to_string()).expect("write");
     assert_eq!(Loaded::read(&path, &[]).expect("the study of a run"), first);
+}
+
+/// A valid study to damage.
+const WHOLE: &str = "[data]\npath = \"c.csv\"\nfeatures = [\"a\"]\n[data.columns.a]\nlevels = [\"x\", \"y\"]\n\
+    [train]\narm = \"federated\"\nseeds = [1, 2]\nbatch = 8\n[federation]\nsites = [0.5, 0.5]\n";
+
+proptest::proptest! {
+    /// Any text is a study or one error, never a panic, and an error has a place.
+    #[test]
+    fn any_text_is_a_study_or_an_error(
+        at in 0..WHOLE.len(),
+        cut in 0..24usize,
+        insert in "\\PC{0,12}|[-0-9e.naif\"\\[\\]{}=#\n]{0,12}",
+        set in "[a-z.]{0,12}=?\\PC{0,8}",
+    ) {
+        let end = (at + cut).min(WHOLE.len());
+        let text = format!("{}{insert}{}", &WHOLE[..at], &WHOLE[end..]);
+        for overrides in [vec![], vec![set.clone()]] {
+            match Loaded::parse(&text, "S.toml", Path::new("/study"), &overrides) {
+                Ok(loaded) => {
+                    let toml = loaded.to_toml().expect("a checked study has a TOML form");
+                    let again = Loaded::parse(&toml, "run", Path::new("/"), &[]).expect("the resolved study");
+                    proptest::prop_assert_eq!(again.study, loaded.study);
+                }
+                Err(e) => {
+                    let text = e.to_string();
+                    proptest::prop_assert!(text.starts_with("S.toml") || text.starts_with("--set "), "{}", text);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,55 @@
+# make demo    a federation over 3 MPI ranks on a generated cohort
+# make test    what every change must pass
+# make help    the rest
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint fmt doc bench dist accept
+
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+ARCHIVE := dist/osteon-$(VERSION)-src.tar.gz
+NEXTEST_PROFILE ?= default
+MPIRUN ?= mpirun --oversubscribe
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what the build needs, if it is missing
+	@bash setup.sh
+
+build: setup ## the binary, target/release/osteon
+	cargo build --release --locked
+
+demo: build ## train a federation over 3 MPI ranks, end to end
+	$(MPIRUN) -n 3 target/release/osteon demo --out target/demo
+
+test: setup lint ## format, lints, tests, docs, the build without system libraries
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	  cargo nextest run --cargo-profile release --workspace --locked --profile $(NEXTEST_PROFILE); \
+	  cargo test --release --workspace --locked --doc; \
+	else \
+	  cargo test --release --workspace --locked --no-fail-fast; \
+	fi
+	@$(MAKE) --no-print-directory doc
+	cargo check --release --workspace --locked --no-default-features
+
+lint: ## format and lints
+	cargo fmt --all --check
+	cargo clippy --release --workspace --locked --all-targets -- -D warnings
+
+fmt: ## format the sources
+	cargo fmt --all
+
+doc: ## the documentation of every crate, in target/doc
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --locked --no-deps
+
+bench: setup ## the benchmarks
+	cargo bench --workspace --locked
+
+dist: ## a source archive that builds without a network
+	@bash tests/dist.sh pack $(VERSION) $(ARCHIVE)
+
+accept: test dist ## the long checks
+	bash tests/dist.sh check $(VERSION) $(ARCHIVE)
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "skipped: cargo deny is not installed"; fi
