@@ -87,9 +87,6 @@ impl Schema {
                         let text = format!("column \"{name}\" is both a feature and {other:?}");
                         return Err(DataError::Roles(text));
                     }
-                    if order.contains(&column) {
-                        return Err(DataError::Roles(format!("feature \"{name}\" is listed twice")));
-                    }
                     order.push(column);
                 }
             }
@@ -97,8 +94,10 @@ impl Schema {
         let name = |k: usize| table.columns()[k].name.as_str();
         let mut columns: Vec<ColumnSpec> =
             order.iter().map(|&k| ColumnSpec::new(name(k), Role::Feature, kind(table, k))).collect();
+        let mut is_feature = vec![false; given.len()];
+        order.iter().for_each(|&k| is_feature[k] = true);
         for (k, role) in given.iter().enumerate() {
-            if !order.contains(&k) {
+            if !is_feature[k] {
                 let role = role.unwrap_or(Role::Ignore);
                 columns.push(ColumnSpec::new(name(k), role, Kind::Continuous));
             }
