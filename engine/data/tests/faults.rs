@@ -102,6 +102,15 @@ fn missing_text_codes_are_missing_and_zero_times_legal() {
 }
 
 #[test]
+fn kinds_are_guessed_from_the_rows() {
+    let text = "id,t,e,flag,word,mixed,level\na,1,1,1,TRUE,1,x\nb,2,0,0,FALSE,2,1\nc,3,1,NA,NA,three,y\n";
+    let schema = Schema::infer(&table(text), &roles()).expect("a schema");
+    let kinds: Vec<_> = schema.features().map(|c| c.kind.clone()).collect();
+    let levels = ["1", "x", "y"].map(str::to_owned).to_vec();
+    assert_eq!(kinds, [Kind::Binary, Kind::Binary, Kind::Continuous, Kind::Categorical { levels }]);
+}
+
+#[test]
 fn own_missing_codes_replace_the_common_ones() {
     let text = "id,t,e,x\na,1,1,-9\nb,2,0,3\nc,3,1,\n";
     let faults = refused(text, |s| s.columns[0].missing_codes = Some(vec!["-9".into()]), &Rules::default());
