@@ -145,6 +145,13 @@ impl Schema {
         self.columns.iter().filter(|c| c.role == Role::Feature)
     }
 
+    /// What a cohort to be predicted on must have: the features, and the id if one is named. Its
+    /// outcome may be unknown.
+    pub fn for_prediction(&self) -> Self {
+        let needed = |c: &&ColumnSpec| matches!(c.role, Role::Feature | Role::Id);
+        Self { columns: self.columns.iter().filter(needed).cloned().collect() }
+    }
+
     /// Checks the schema itself: names unique, one column per role but feature and ignore, levels
     /// given and unique, an event beside a time.
     ///

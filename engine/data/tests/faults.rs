@@ -111,6 +111,17 @@ fn kinds_are_guessed_from_the_rows() {
 }
 
 #[test]
+fn a_cohort_without_outcome_can_be_predicted_on() {
+    let schema = Schema::infer(&table("id,t,e,x\na,1,1,1\nb,2,0,2\n"), &roles()).expect("a schema");
+    let unknown = table("x,id\n3,c\n");
+    assert!(Dataset::from_table(&unknown, &schema, &Rules::default()).is_err());
+    let cohort =
+        Dataset::from_table(&unknown, &schema.for_prediction(), &Rules::default()).expect("a cohort");
+    assert_eq!((cohort.ids.join(""), cohort.features[0].values[0]), ("c".to_owned(), 3.0));
+    assert!(cohort.survival().is_err());
+}
+
+#[test]
 fn own_missing_codes_replace_the_common_ones() {
     let text = "id,t,e,x\na,1,1,-9\nb,2,0,3\nc,3,1,\n";
     let faults = refused(text, |s| s.columns[0].missing_codes = Some(vec!["-9".into()]), &Rules::default());
