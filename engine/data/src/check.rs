@@ -66,7 +66,8 @@ pub fn check(table: &Table, schema: &Schema, rules: &Rules) -> Vec<Fault> {
 
 /// The cohort as far as it can be read, and every fault. The cohort is whole only without errors.
 pub(crate) fn interpret(table: &Table, schema: &Schema, rules: &Rules) -> (Dataset, Vec<Fault>) {
-    let mut reader = Reader { table, faults: Vec::new(), rows: (0..table.rows()).collect() };
+    let columns = table.columns().iter().enumerate().map(|(k, c)| (c.name.as_str(), k)).collect();
+    let mut reader = Reader { table, columns, faults: Vec::new(), rows: (0..table.rows()).collect() };
     let found: Vec<(&ColumnSpec, usize)> =
         schema.columns.iter().filter_map(|spec| Some((spec, reader.find(spec)?))).collect();
     let with_role = |role| found.iter().find(|(spec, _)| spec.role == role).copied();
@@ -121,13 +122,15 @@ pub(crate) fn interpret(table: &Table, schema: &Schema, rules: &Rules) -> (Datas
 /// used: a table with an error gives no dataset.
 struct Reader<'a> {
     table: &'a Table,
+    /// Column of each name.
+    columns: HashMap<&'a str, usize>,
     faults: Vec<Fault>,
     rows: Vec<usize>,
 }
 
 impl Reader<'_> {
     fn find(&mut self, spec: &ColumnSpec) -> Option<usize> {
-        let column = self.table.find(&spec.name);
+        let column = self.columns.get(spec.name.as_str()).copied();
         if column.is_none() && spec.role != Role::Ignore {
             let names = self.table.columns().iter().map(|c| c.name.as_str());
             let meant = nearest(&spec.name, names).map_or(String::new(), |n| format!(" (nearest: \"{n}\")"));

@@ -46,7 +46,7 @@ pub struct Roles {
 }
 
 impl Schema {
-    /// Describes a table by its rows: features of 0 and 1 are binary, of numbers continuous, of
+    /// Describes a table by its rows: features of 0 and 1 (or of TRUE and FALSE) are binary, of numbers continuous, of
     /// texts categorical with the texts found, sorted. A column of which more than half are numbers
     /// is continuous; the texts in it are then faults. Columns without a role are ignored.
     ///
@@ -87,9 +87,6 @@ impl Schema {
                         let text = format!("column \"{name}\" is both a feature and {other:?}");
                         return Err(DataError::Roles(text));
                     }
-                    if order.contains(&column) {
-                        return Err(DataError::Roles(format!("feature \"{name}\" is listed twice")));
-                    }
                     order.push(column);
                 }
             }
@@ -97,8 +94,10 @@ impl Schema {
         let name = |k: usize| table.columns()[k].name.as_str();
         let mut columns: Vec<ColumnSpec> =
             order.iter().map(|&k| ColumnSpec::new(name(k), Role::Feature, kind(table, k))).collect();
+        let mut is_feature = vec![false; given.len()];
+        order.iter().for_each(|&k| is_feature[k] = true);
         for (k, role) in given.iter().enumerate() {
-            if !order.contains(&k) {
+            if !is_feature[k] {
                 let role = role.unwrap_or(Role::Ignore);
                 columns.push(ColumnSpec::new(name(k), role, Kind::Continuous));
             }
@@ -119,7 +118,7 @@ fn find(table: &Table, name: &str) -> Result<usize, DataError> {
 
 /// The kind a column's cells suggest.
 fn kind(table: &Table, column: usize) -> Kind {
-    let (mut numbers, mut binary, mut names) = (0usize, true, 0usize);
+    let (mut numbers, mut binary, mut names, mut truths) = (0usize, true, 0usize, 0usize);
     for row in 0..table.rows() {
         let cell = table.cell(row, column);
         if reading::is_missing(cell, None) {
@@ -135,10 +134,13 @@ fn kind(table: &Table, column: usize) -> Kind {
                 numbers += 1;
                 binary = false;
             }
-            Err(_) => names += 1,
+            Err(_) => {
+                names += 1;
+                truths += usize::from(reading::truth_word(cell).is_some());
+            }
         }
     }
-    if names == 0 && numbers > 0 && binary {
+    if binary && names == truths && numbers + names > 0 {
         return Kind::Binary;
     }
     if numbers >= names {

@@ -57,18 +57,24 @@ pub(crate) fn finite(cell: Cell<'_>, spec: &ColumnSpec) -> Result<Option<f64>, S
 
 /// 0 or 1, also as a truth value; missing, or wrong.
 pub(crate) fn truth(cell: Cell<'_>, spec: &ColumnSpec) -> Result<Option<bool>, String> {
-    if let Cell::Text(text) = cell {
-        match text.trim() {
-            "true" | "TRUE" | "True" => return Ok(Some(true)),
-            "false" | "FALSE" | "False" => return Ok(Some(false)),
-            _ => {}
-        }
+    if let Some(truth) = truth_word(cell) {
+        return Ok(Some(truth));
     }
     match finite(cell, spec)? {
         None => Ok(None),
         Some(0.0) => Ok(Some(false)),
         Some(1.0) => Ok(Some(true)),
         Some(x) => Err(format!("{x} is neither 0 nor 1")),
+    }
+}
+
+/// `TRUE` or `FALSE` as R, pandas and SQL write them.
+pub(crate) fn truth_word(cell: Cell<'_>) -> Option<bool> {
+    let Cell::Text(text) = cell else { return None };
+    match text.trim() {
+        "true" | "TRUE" | "True" => Some(true),
+        "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

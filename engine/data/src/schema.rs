@@ -1,6 +1,8 @@
 //! What each column of a cohort is. In a federation the schema is agreed before any row is read:
 //! categories, units and their order come from it and not from the rows of one site.
 
+use std::collections::{HashMap, HashSet};
+
 use osteon_core::files::sha256_hex;
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +145,13 @@ impl Schema {
         self.columns.iter().filter(|c| c.role == Role::Feature)
     }
 
+    /// What a cohort to be predicted on must have: the features, and the id if one is named. Its
+    /// outcome may be unknown.
+    pub fn for_prediction(&self) -> Self {
+        let needed = |c: &&ColumnSpec| matches!(c.role, Role::Feature | Role::Id);
+        Self { columns: self.columns.iter().filter(needed).cloned().collect() }
+    }
+
     /// Checks the schema itself: names unique, one column per role but feature and ignore, levels
     /// given and unique, an event beside a time.
     ///
@@ -150,20 +159,17 @@ impl Schema {
     /// [`DataError::Roles`] naming the first contradiction.
     pub fn validate(&self) -> Result<(), DataError> {
         let wrong = |text: String| Err(DataError::Roles(text));
-        for (k, column) in self.columns.iter().enumerate() {
-            let name = &column.name;
-            for other in &self.columns[..k] {
-                if other.name == *name {
-                    return wrong(format!("column \"{name}\" is described twice"));
-                }
-                let many = matches!(column.role, Role::Feature | Role::Ignore);
-                if other.role == column.role && !many {
-                    let role = column.role;
-                    return wrong(format!(
-                        "columns \"{}\" and \"{name}\" both have the role {role:?}",
-                        other.name
-                    ));
-                }
+        let mut names = HashSet::new();
+        let mut roles: HashMap<Role, &str> = HashMap::new();
+        for column in &self.columns {
+            let (name, role) = (&column.name, column.role);
+            if !names.insert(name.as_str()) {
+                return wrong(format!("column \"{name}\" is described twice"));
+            }
+            if !matches!(role, Role::Feature | Role::Ignore)
+                && let Some(other) = roles.insert(role, name)
+            {
+                return wrong(format!("columns \"{other}\" and \"{name}\" both have the role {role:?}"));
             }
             let levels = column.kind.levels();
             let numeric = matches!(column.kind, Kind::Continuous | Kind::Binary);

@@ -197,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn a_site_column_deals_the_rows() {
+        let names = ["north", "south", "west"].map(str::to_owned).to_vec();
+        let labels = Labels { codes: vec![2, 0, 2, 0], names };
+        assert_eq!(by_site(&labels, &[0, 1, 2]), [vec![1], vec![], vec![0, 2]]);
+    }
+
+    #[test]
     fn seeds_give_other_splits_and_the_same_again() {
         let of = |seed| train_test(100, 0.2, seed).expect("a split");
         assert_eq!(of(1), of(1));

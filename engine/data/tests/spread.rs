@@ -222,6 +222,13 @@ fn a_column_empty_at_one_site_only_is_learnt_from_the_others() {
 }
 
 #[test]
+fn of_equally_frequent_codes_the_first_fills() {
+    let column = Column { name: "b".into(), cells: Cells::Int(vec![Some(1), Some(0), None]) };
+    let data = dataset(vec![column], vec![ColumnSpec::new("b", Role::Feature, Kind::Binary)]);
+    assert_eq!(fit(&data, &Preprocess::default()).expect("a fit").features[0].fill, Some(0.0));
+}
+
+#[test]
 fn a_fault_at_one_site_ends_all_sites() {
     let mut spec = number("x");
     spec.transform = Transform::Log1p;

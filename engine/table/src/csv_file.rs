@@ -2,6 +2,7 @@
 //! text. Own reader, because a library that is content with an open quote, or that only knows the
 //! byte of a fault, cannot say what `data check` has to say.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -168,7 +169,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8], delimiter: Option<u8>) -> (Option<
             faults.push(Fault::error(at, message));
         }
         if record.ends.len() != width {
-            let message = format!("{} fields where the header has {width}", record.ends.len());
+            let message = format!("fields: {} (header: {width})", record.ends.len());
             faults.push(Fault::error(Location::line(path, record.line), message));
             continue;
         }
@@ -199,6 +200,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8], delimiter: Option<u8>) -> (Option<
 /// The names in the header line, trimmed.
 fn header(path: &Path, record: &Record, faults: &mut Vec<Fault>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut first: HashMap<String, usize> = HashMap::new();
     for k in 0..record.ends.len() {
         let field = record.field(k);
         if let Err(e) = std::str::from_utf8(field) {
@@ -210,9 +212,11 @@ fn header(path: &Path, record: &Record, faults: &mut Vec<Fault>) -> Vec<String> 
             let why = "the column has no name (R and pandas write row numbers so; leave them out: \
                        row.names = FALSE, index=False)";
             faults.push(Fault::error(at, why));
-        } else if let Some(first) = names.iter().position(|n| *n == name) {
-            let message = format!("column name \"{name}\" is used already by column {}", first + 1);
+        } else if let Some(other) = first.get(&name) {
+            let message = format!("column name \"{name}\" is used already by column {}", other + 1);
             faults.push(Fault::error(at, message));
+        } else {
+            first.insert(name.clone(), k);
         }
         names.push(name);
     }

@@ -2,7 +2,7 @@
 //!
 //! [`read`] chooses the format by the extension and gives a [`Table`]: named columns of typed
 //! cells, missing kept as missing, each cell traceable to `file:row:column`. [`examine`] reads as
-//! far as it can and lists every fault; [`write`] is atomic. [`read_deepsurv`] reads the HDF5
+//! far as it can and lists every fault; [`write()`] is atomic. [`read_deepsurv`] reads the HDF5
 //! layout `train/{x,t,e}`, `test/{x,t,e}` of the DeepSurv experiments.
 //!
 //! | extension | read | types |

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,8 +37,14 @@ enum Meaning {
     Decimal(i32),
 }
 
+/// Reads a flat file. The decoder panics on some corrupt pages; a file must not end the process.
 pub(crate) fn read(path: &Path) -> Result<Table, TableError> {
     let file = File::open(path).map_err(|source| TableError::io(path, source))?;
+    panic::catch_unwind(AssertUnwindSafe(|| decode(path, file)))
+        .unwrap_or_else(|_| Err(TableError::format(path, "Parquet", "the file is corrupt")))
+}
+
+fn decode(path: &Path, file: File) -> Result<Table, TableError> {
     let wrong = |reason: String| TableError::format(path, "Parquet", reason);
     let library = |e: ParquetError| wrong(e.to_string());
     let reader = SerializedFileReader::new(file).map_err(library)?;

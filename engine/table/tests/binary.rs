@@ -38,6 +38,23 @@ fn a_truncated_parquet_file_is_an_error() {
     }
 }
 
+/// The decoder of the library panics on some of these; no file may end the process.
+#[test]
+fn a_corrupt_parquet_file_is_read_or_refused() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("t.parquet");
+    write(&path, &mixed()).expect("written");
+    let bytes = fs::read(&path).expect("bytes");
+    let mut refused = 0;
+    for k in (0..bytes.len()).step_by(3) {
+        let mut other = bytes.clone();
+        other[k] ^= 0x10;
+        fs::write(&path, &other).expect("flip");
+        refused += usize::from(read(&path, &ReadOptions::default()).is_err());
+    }
+    assert!(refused > 10, "{refused} refused");
+}
+
 mod foreign {
     //! Files with types that Osteon does not write itself.
     use super::*;

@@ -70,7 +70,7 @@ fn every_fault_has_its_place() {
     assert_eq!(faults(b"a,b\n"), ["t.csv: a header and no rows"]);
     assert_eq!(
         faults(b"a,b\n1\n1,2\n1,2,3\n"),
-        ["t.csv:2: 1 fields where the header has 2", "t.csv:4: 3 fields where the header has 2"]
+        ["t.csv:2: fields: 1 (header: 2)", "t.csv:4: fields: 3 (header: 2)"]
     );
     let latin = faults(b"a,name\n\"\n\",x\n1,M\xfcller\n");
     assert!(latin[0].starts_with("t.csv:4:2: column \"name\": byte 0xFC is not UTF-8"), "{latin:?}");

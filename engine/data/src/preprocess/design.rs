@@ -44,7 +44,7 @@ impl Dataset {
         let x = column.values[row];
         match column.spec.transform {
             Transform::None => Ok(Some(x)),
-            Transform::Log1p if x > -1.0 => Ok(Some(x.ln_1p())),
+            Transform::Log1p if x > -1.0 => Ok(Some(libm::log1p(x))),
             Transform::Log1p => Err(DataError::Preprocess {
                 column: column.spec.name.clone(),
                 reason: format!(
@@ -68,13 +68,15 @@ impl FittedPreprocess {
         let mut x = vec![0.0; n * p];
         let mut blocks = Vec::with_capacity(p);
         let mut offset = 0;
-        for fitted in &self.features {
+        for (place, fitted) in self.features.iter().enumerate() {
             let name = &fitted.spec.name;
             let wrong = |reason: String| DataError::Preprocess { column: name.clone(), reason };
-            let k =
-                dataset.features.iter().position(|f| f.spec.name == *name).ok_or_else(|| {
-                    wrong(format!("not among the features of {}", dataset.source.display()))
-                })?;
+            let named = |k: &usize| dataset.features.get(*k).is_some_and(|f| f.spec.name == *name);
+            // Nearly always the same place; only a cohort with other features is searched.
+            let k = Some(place)
+                .filter(named)
+                .or_else(|| (0..dataset.features.len()).find(named))
+                .ok_or_else(|| wrong(format!("not among the features of {}", dataset.source.display())))?;
             let here = &dataset.features[k].spec;
             if here.kind != fitted.spec.kind
                 || here.transform != fitted.spec.transform
