@@ -50,4 +50,4 @@ pub trait Op: Sync {
 }
 
 /// Every op.
-pub static ALL: &[&dyn Op] = &[];
+pub static ALL: &[&dyn Op] = &[&cox_nll::CoxNll];

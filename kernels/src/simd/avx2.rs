@@ -238,7 +238,8 @@ impl Simd for Avx2 {
             let [low, high] = x.map(|x| _mm256_permute4x64_pd::<0b10_01_00_11>(x));
             let up1 = [_mm256_blend_pd::<1>(low, zero), _mm256_blend_pd::<1>(high, low)];
             let x = self.add_d(x, up1);
-            let up2 = [_mm256_permute2f128_pd::<0x08>(x[0], x[0]), _mm256_permute2f128_pd::<0x21>(x[0], x[1])];
+            let up2 =
+                [_mm256_permute2f128_pd::<0x08>(x[0], x[0]), _mm256_permute2f128_pd::<0x21>(x[0], x[1])];
             let x = self.add_d(x, up2);
             [_mm256_add_pd(x[0], zero), _mm256_add_pd(x[1], x[0])]
         }

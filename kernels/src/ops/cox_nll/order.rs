@@ -2,6 +2,7 @@
 
 use osteon_core::{ExitCode, Failure};
 
+use super::fast::BLOCK;
 use crate::simd::LANES;
 
 /// Why a survival outcome has no risk sets.
@@ -51,7 +52,9 @@ impl Failure for CoxInputError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Entry { .. } => Some("a patient is at risk in (entry, time]; drop rows that never are".into()),
+            Self::Entry { .. } => {
+                Some("a patient is at risk in (entry, time]; drop rows that never are".into())
+            }
             _ => None,
         }
     }
@@ -70,6 +73,10 @@ pub(super) struct Stratum {
     pub rows: std::ops::Range<usize>,
     pub groups: std::ops::Range<usize>,
     pub flags: std::ops::Range<usize>,
+    /// Entries of [`RiskOrder::block_groups`], one more than the stratum has blocks.
+    pub blocks: std::ops::Range<usize>,
+    /// Whether some of its events share a time.
+    pub tied: bool,
 }
 
 /// Left truncation, in ranks of time (see [`RiskOrder::time_rank`]).
@@ -99,9 +106,9 @@ pub struct RiskOrder {
     pub(super) groups: Vec<EventGroup>,
     /// Event flags, 16 rows to a word; each stratum starts a word.
     pub(super) flags: Vec<u16>,
+    /// Per block of rows, how many groups of the stratum end before it.
+    pub(super) block_groups: Vec<u32>,
     pub(super) truncation: Option<Truncation>,
-    /// Events in all.
-    pub(super) events: usize,
 }
 
 impl RiskOrder {
@@ -229,6 +236,7 @@ impl RiskOrder {
         let mut strata = Vec::new();
         let mut groups: Vec<EventGroup> = Vec::new();
         let mut flags = Vec::new();
+        let mut block_groups = Vec::new();
         let mut start = 0;
         for same in stratum.chunk_by(|a, b| a == b) {
             let rows = start..start + same.len();
@@ -243,12 +251,22 @@ impl RiskOrder {
             flags.extend(event[rows.clone()].chunks(LANES).map(|chunk| {
                 chunk.iter().enumerate().fold(0u16, |word, (lane, &e)| word | (u16::from(e) << lane))
             }));
-            strata.push(Stratum { rows, groups: first_group..groups.len(), flags: first_flag..flags.len() });
+            let first_block = block_groups.len();
+            block_groups.extend((0..=same.len().div_ceil(BLOCK)).map(|k| {
+                groups[first_group..].partition_point(|group| group.end as usize <= k * BLOCK) as u32
+            }));
+            let tied = groups[first_group..].iter().any(|group| group.end - group.first > 1);
+            strata.push(Stratum {
+                rows,
+                groups: first_group..groups.len(),
+                flags: first_flag..flags.len(),
+                blocks: first_block..block_groups.len(),
+                tied,
+            });
             start += same.len();
         }
         let truncation = leaves.map(|leaves| truncation(leaves, &time_rank, &strata, &groups));
-        let events = event.iter().filter(|&&e| e).count();
-        Self { order, event, time_rank, stratum, strata, groups, flags, truncation, events }
+        Self { order, event, time_rank, stratum, strata, groups, flags, block_groups, truncation }
     }
 }
 
@@ -263,9 +281,9 @@ fn truncation(leaves: Vec<u32>, time_rank: &[u32], strata: &[Stratum], groups: &
         let mut sorted: Vec<u32> = (0..leave.len() as u32).collect();
         sorted.sort_by_key(|&i| leave[i as usize]);
         let groups = &groups[stratum.groups.clone()];
-        left.extend(groups.iter().map(|group| {
-            sorted.partition_point(|&i| leave[i as usize] <= rank(group)) as u32
-        }));
+        left.extend(
+            groups.iter().map(|group| sorted.partition_point(|&i| leave[i as usize] <= rank(group)) as u32),
+        );
         for (until, leave) in until[rows.clone()].iter_mut().zip(leave) {
             *until = groups.partition_point(|group| rank(group) < *leave) as u32;
         }

@@ -32,8 +32,7 @@ pub fn cox_nll(
             let here = g - stratum.groups.start;
             let still_at_risk =
                 |i: usize| order.truncation.as_ref().is_none_or(|t| here < t.until[i] as usize);
-            let at_risk: Vec<usize> =
-                (start..end).filter(|&i| w(i) > 0.0 && still_at_risk(i)).collect();
+            let at_risk: Vec<usize> = (start..end).filter(|&i| w(i) > 0.0 && still_at_risk(i)).collect();
             let largest = at_risk.iter().fold(f64::NEG_INFINITY, |m, &i| m.max(score[i]));
             let mass = |i: usize| w(i) * (score[i] - largest).exp();
             let all: f64 = at_risk.iter().map(|&i| mass(i)).sum();

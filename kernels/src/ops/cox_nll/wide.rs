@@ -28,10 +28,7 @@ impl LogSum {
             return self;
         }
         let (high, low) = if self.exponent > other.exponent { (self, other) } else { (other, self) };
-        Self {
-            exponent: high.exponent,
-            sum: high.sum + low.sum * libm::exp(low.exponent - high.exponent),
-        }
+        Self { exponent: high.exponent, sum: high.sum + low.sum * libm::exp(low.exponent - high.exponent) }
     }
 }
 
