@@ -1,1 +1,7 @@
 //! Floor 3: deepsurv and linear Cox.
+
+pub mod baseline;
+pub mod cohort;
+pub mod cox;
+pub mod deepsurv;
+pub mod graph;

@@ -1,1 +1,19 @@
-//! Floor 4: JSON lines, CSV, SVG and HTML reports.
+//! Floor 4: the records of a run directory, and the report made from them.
+//!
+//! - [`records`]: `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
+//! - [`json`]: reading and writing JSON and JSON lines,
+//! - [`svg`]: line and step charts,
+//! - [`html`]: `report.html`.
+//!
+//! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
+//! (plotters with its SVG backend alone) bring four more crates and no table of patients at risk.
+
+pub mod error;
+pub mod html;
+pub mod json;
+pub mod records;
+pub mod svg;
+
+pub use error::ReportError;
+pub use json::Lines;
+pub use records::{CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, SiteMetric, SiteResult, Summary};

@@ -4,8 +4,14 @@
 //! Dimension letters are the same everywhere: `B` problems in a batch, `N` patients, `F` features,
 //! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels.
 
+pub mod activation;
+pub mod adam;
+pub mod batch_norm;
 pub mod case;
 pub mod cox_nll;
+pub mod dropout;
+pub mod linear;
+pub mod sgd;
 
 pub use case::{Case, Gradient, Tensor, Values, Work};
 
@@ -50,4 +56,12 @@ pub trait Op: Sync {
 }
 
 /// Every op.
-pub static ALL: &[&dyn Op] = &[&cox_nll::CoxNll];
+pub static ALL: &[&dyn Op] = &[
+    &activation::ActivationOp,
+    &adam::AdamOp,
+    &batch_norm::BatchNormOp,
+    &cox_nll::CoxNll,
+    &dropout::DropoutOp,
+    &linear::LinearOp,
+    &sgd::SgdOp,
+];

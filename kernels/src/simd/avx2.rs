@@ -30,7 +30,7 @@ impl Simd for Avx2 {
     type D = [__m256d; 2];
     type M = [__m256; 2];
     type MD = [__m256d; 2];
-    const TILE: (usize, usize) = (5, 1);
+    const TILES: usize = 1;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {

@@ -25,7 +25,7 @@ impl Simd for Avx512 {
     type D = __m512d;
     type M = __mmask16;
     type MD = __mmask8;
-    const TILE: (usize, usize) = (6, 4);
+    const TILES: usize = 4;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {

@@ -15,7 +15,7 @@ fn exp_parts<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let r = s.fma(n, s.splat(-0.693_359_4), x);
     let r = s.fma(n, s.splat(2.121_944_4e-4), r);
     let mut p = s.splat(1.987_569_1e-4);
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1] {
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         p = s.fma(p, r, s.splat(c));
     }
     (n, s.fma(s.mul(r, r), p, r))
@@ -77,7 +77,7 @@ pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let large = s.select(s.gt(zero, x), s.sub(zero, large), large);
     let z = s.mul(x, x);
     let mut p = s.splat(-5.704_988_7e-3);
-    for c in [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1] {
+    for c in [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1] {
         p = s.fma(p, z, s.splat(c));
     }
     let small = s.fma(s.mul(p, z), x, x);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn logarithm() {
-        for base in [1e-300, 1e-7, 0.7, 1.0 - 1e-9, 1.0, 1.4142, 3.0, 1e300] {
+        for base in [1e-300, 1e-7, 0.7, 1.0 - 1e-9, 1.0, 1.42, 3.0, 1e300] {
             let x: [f64; LANES_F64] = std::array::from_fn(|i| base * (1.0 + i as f64 * 1e-3));
             for level in Level::available() {
                 let mut y = [0.0; LANES_F64];

@@ -38,8 +38,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type M: Copy;
     /// One flag per `f64` lane.
     type MD: Copy;
-    /// Rows and vectors of the register tile that a matrix kernel should use.
-    const TILE: (usize, usize);
+    /// Vectors that a matrix kernel should hold at once for each of six rows.
+    const TILES: usize;
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;

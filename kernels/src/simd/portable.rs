@@ -21,7 +21,7 @@ impl Simd for Portable {
     type D = D;
     type M = [bool; LANES];
     type MD = [bool; LANES_F64];
-    const TILE: (usize, usize) = (4, 1);
+    const TILES: usize = 1;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F {

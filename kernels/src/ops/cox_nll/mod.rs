@@ -25,6 +25,7 @@ mod op;
 mod order;
 mod problem;
 pub mod reference;
+mod terms;
 mod truncation;
 mod wide;
 

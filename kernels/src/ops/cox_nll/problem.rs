@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::fast::{self, BLOCK, Block, BlockSums, Carry, Span, Survey};
 use super::order::Stratum;
 use super::truncation::Departures;
-use super::{CoxLoss, CoxScratch, RiskOrder, Ties, truncation, wide};
+use super::{CoxLoss, CoxScratch, RiskOrder, Ties, terms, truncation, wide};
 use crate::simd::{Kernel, Level, Simd, run_on};
 
 /// Rows from which a stratum's blocks are worth spreading over threads.
@@ -137,9 +137,9 @@ impl Narrow<'_> {
         let groups = &span.groups[span.ending(k)];
         fast::risk_sets(span, k * BLOCK, groups, carry, block, a, b);
         if span.weight.is_none() && (span.ties == Ties::Efron || !span.tied) {
-            fast::events::<S, true>(s, span, groups, block, a, b)
+            terms::events::<S, true>(s, span, groups, &mut block.terms, a, b)
         } else {
-            fast::events::<S, false>(s, span, groups, block, a, b)
+            terms::events::<S, false>(s, span, groups, &mut block.terms, a, b)
         }
     }
 

@@ -364,6 +364,18 @@ fn without_events_nothing_and_without_numbers_no_number() {
         let (loss, slope) = go(true, None, &broken);
         assert!(loss.nll.is_nan() && slope[0].is_nan());
     }
+    for outcome in Outcome::new(20, 300, 20).variants() {
+        let order = outcome.order();
+        let mut h = normal(21, 300, 1.0);
+        // The first row of the order is at risk at the first event.
+        h[0] = f32::NAN;
+        for (level, ties) in
+            Level::available().into_iter().flat_map(|l| [(l, Ties::Efron), (l, Ties::Breslow)])
+        {
+            let (loss, gradient) = run_at(level, &order, ties, &h, None);
+            assert!(loss.nll.is_nan() && gradient[0].is_nan(), "{} {ties:?}", level.name());
+        }
+    }
     let empty = RiskOrder::new(&[], &[], None, None).expect("valid");
     let mut losses = [CoxLoss { nll: 1.0, event_weight: 1.0 }; 2];
     cox_nll_batch(&empty, Ties::Breslow, &[], None, &mut [], true, &mut losses);

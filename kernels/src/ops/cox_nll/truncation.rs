@@ -8,6 +8,7 @@
 use super::CoxScratch;
 use super::fast::{self, Span, Survey};
 use super::order::{Stratum, Truncation};
+use super::terms;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Largest amplification of rounding errors that is accepted: 2^27 leaves a relative error of
@@ -56,8 +57,7 @@ impl Kernel for Truncated<'_, '_> {
         let (lowest, highest) = (0..n)
             .filter(|&i| present(i))
             .fold((f64::INFINITY, 0.0f64), |(low, high), i| (low.min(mass[i]), high.max(mass[i])));
-        // Not `>`: NaN goes to the wide path too.
-        if !(n as f64 * highest <= LOSS * lowest) {
+        if n as f64 * highest > LOSS * lowest {
             return None;
         }
 
@@ -77,7 +77,7 @@ impl Kernel for Truncated<'_, '_> {
         let mut loss = 0.0;
         for here in (0..span.blocks()).map(|k| span.ending(k)) {
             let (a, b) = (&mut a[here.clone()], &mut b[here.clone()]);
-            loss += fast::events::<S, false>(s, &span, &groups[here], block, a, b);
+            loss += terms::events::<S, false>(s, &span, &groups[here], &mut block.terms, a, b);
         }
 
         let own = b;
@@ -101,6 +101,7 @@ impl Kernel for Truncated<'_, '_> {
             }
         }
         let shift = f64::from(survey.shift()) * std::f64::consts::LN_2;
-        Some(loss + shift * survey.event_weight)
+        // The last term is 0 unless a score was not a number, which a logarithm may have hidden.
+        Some(loss + shift * survey.event_weight + 0.0 * entered.1)
     }
 }

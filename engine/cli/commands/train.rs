@@ -1,0 +1,87 @@
+//! `osteon train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use osteon_core::ExitCode;
+use osteon_study::plan::Plan;
+use osteon_study::stop::Stop;
+use osteon_study::train::{Outcome, Request, train};
+use osteon_study::watch::Watch;
+
+use crate::args::{Compute, StudyFile, Voice};
+use crate::device::Device;
+use crate::failure::CommandError;
+use crate::talk::Talk;
+
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    study: StudyFile,
+    /// Run directory to write; the same command again goes on with a run that stopped
+    #[arg(short, long, value_name = "RUN", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    compute: Compute,
+    /// Print the plan and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Discard the run that is already in the directory
+    #[arg(long)]
+    restart: bool,
+    /// Stop after so many hours with a checkpoint and exit code 75
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    max_hours: Option<f64>,
+    #[command(flatten)]
+    pub voice: Voice,
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|h: &f64| *h > 0.0)
+        .ok_or_else(|| "expected a positive number of hours".to_owned())
+}
+
+impl Train {
+    pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
+        let loaded = self.study.load()?;
+        loaded.warnings.iter().for_each(|w| talk.warn(w));
+        let plan = Plan::of(&loaded.study, self.out.as_deref());
+        let Some(output) = self.out.clone().filter(|_| !self.dry_run) else {
+            talk.result(&plan, &plan.to_string())?;
+            return Ok(ExitCode::Ok);
+        };
+        if !matches!(self.compute.device, Device::Auto | Device::Cpu) {
+            let message = format!("--device {}: no backend of this kind is built in", self.compute.device);
+            return Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())));
+        }
+        let stop = Stop::watch(self.max_hours).map_err(|e| {
+            CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
+        })?;
+        let threads = self.compute.threads();
+        talk.detail(&plan.to_string());
+        let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
+        match train(&request, talk)? {
+            Outcome::Finished(summary) => talk.result(&summary, &headline(&summary))?,
+            Outcome::AlreadyFinished(summary) => {
+                talk.say(&format!("{} is already finished", request.output.display()));
+                talk.result(&summary, &headline(&summary))?;
+            }
+            Outcome::Stopped(steps) => {
+                talk.say(&format!("stopped after step {steps}; the same command goes on"));
+                return Ok(ExitCode::Resumable);
+            }
+        }
+        Ok(ExitCode::Ok)
+    }
+}
+
+fn headline(summary: &osteon_report::Summary) -> String {
+    let c_index = summary.c_index.as_ref().and_then(|c| c.mean);
+    let c_index = c_index.map_or("undefined".to_owned(), |c| format!("{c:.4}"));
+    format!(
+        "{} {}: C-index {c_index} on {} held-out patients\nmodel_sha256 {}\n",
+        summary.arm, summary.model, summary.n_test, summary.model_sha256
+    )
+}

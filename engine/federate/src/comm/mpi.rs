@@ -1,0 +1,94 @@
+//! The ranks of an MPI job. The only file that knows MPI.
+
+use std::io::Write;
+
+use mpi::Threading;
+use mpi::collective::SystemOperation;
+use mpi::environment::Universe;
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::{Communicator, CommunicatorCollectives};
+use osteon_core::provenance::host_name;
+
+use super::Transport;
+use crate::FederateError;
+
+/// Exit code of a job in which a rank panicked.
+const PANIC_CODE: i32 = 101;
+
+/// The world of an MPI job. MPI is shut down when it is dropped.
+///
+/// Errors inside MPI end the job (`MPI_ERRORS_ARE_FATAL`, the library's default): after one, no call is
+/// defined any more.
+pub(super) struct Mpi {
+    _universe: Universe,
+    rank: usize,
+    size: usize,
+    chunk_words: usize,
+}
+
+impl Mpi {
+    /// Initialises MPI; collectives are made by the calling thread only (`MPI_THREAD_FUNNELED`).
+    pub(super) fn start(chunk_words: usize) -> Result<Self, FederateError> {
+        let (universe, level) = mpi::initialize_with_threading(Threading::Funneled)
+            .ok_or_else(|| FederateError::Mpi("already initialised in this process".into()))?;
+        if level < Threading::Funneled {
+            return Err(FederateError::Mpi(format!("{} has no thread support ({level:?})", library())));
+        }
+        let world = universe.world();
+        let (rank, size) = (world.rank() as usize, world.size() as usize);
+        abort_on_panic(rank);
+        Ok(Self { _universe: universe, rank, size, chunk_words: chunk_words.max(1) })
+    }
+
+    fn reduce(&self, mine: &[u64], out: &mut [u64], with: SystemOperation) {
+        let world = SimpleCommunicator::world();
+        for (mine, out) in mine.chunks(self.chunk_words).zip(out.chunks_mut(self.chunk_words)) {
+            world.all_reduce_into(mine, out, with);
+        }
+    }
+}
+
+impl Transport for Mpi {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn library(&self) -> String {
+        library()
+    }
+
+    fn sum(&self, mine: &[u64], total: &mut [u64]) -> Result<(), FederateError> {
+        self.reduce(mine, total, SystemOperation::sum());
+        Ok(())
+    }
+
+    fn max(&self, mine: &[u64], most: &mut [u64]) -> Result<(), FederateError> {
+        self.reduce(mine, most, SystemOperation::max());
+        Ok(())
+    }
+
+    fn abort(&self, code: i32) {
+        SimpleCommunicator::world().abort(code)
+    }
+}
+
+/// Version string of the library, first line.
+fn library() -> String {
+    let text = mpi::environment::library_version().unwrap_or_default();
+    text.trim_end_matches('\0').lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// A panic on one rank would leave the others waiting in a collective: end the job instead.
+fn abort_on_panic(rank: usize) {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        let _ =
+            writeln!(std::io::stderr(), "osteon: rank {rank} on {} panicked; ending the job", host_name());
+        SimpleCommunicator::world().abort(PANIC_CODE)
+    }));
+}

@@ -1,0 +1,241 @@
+//! The round loop of a federation.
+//!
+//! Per round: draw the sites, train them where they are held, add their parameters in one collective,
+//! move the global model on every rank alike, exchange metrics, agree whether to stop. A fault anywhere
+//! is carried into the next collective, so no rank ever waits for one that has given up.
+
+mod learner;
+mod record;
+
+use std::time::{Duration, Instant};
+
+pub use learner::{Learner, LocalJob, LocalUpdate};
+pub use record::{Ended, Outcome, RoundRecord};
+
+use crate::checkpoint::{Checkpoints, Snapshot};
+use crate::message::Kind;
+use crate::metrics;
+use crate::sampling::ClientSampling;
+use crate::sites::{Roster, SiteInfo, Weights};
+use crate::strategies::Strategy;
+use crate::tensors::describe;
+use crate::{Comm, FederateError, ParamScale, ParamSum, TensorSpec};
+
+/// What the study file says about the rounds.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Rounds of the whole run.
+    pub rounds: u32,
+    /// The run's seed, for client sampling.
+    pub seed: u64,
+    /// What a site weighs.
+    pub weights: Weights,
+    /// Which sites take part.
+    pub sampling: ClientSampling,
+    /// Exponent of the fixed-point scale; chosen from the total weight if `None`.
+    pub scale_bits: Option<i32>,
+    /// Metrics every so many rounds and after the last; 0 for none at all.
+    pub evaluate_every: u32,
+    /// Checkpoint every so many rounds, besides at the end; 0 for none in between.
+    pub checkpoint_every: u32,
+    /// Longest time a round may take before the job is ended; `None` waits for ever.
+    pub deadline: Option<Duration>,
+}
+
+/// A federation, ready to run.
+pub struct Federation<'f> {
+    /// This rank's place.
+    pub comm: &'f Comm,
+    /// Its plan.
+    pub plan: Plan,
+    /// How the mean moves the model.
+    pub strategy: Box<dyn Strategy>,
+    /// Where checkpoints go.
+    pub checkpoints: Option<Checkpoints>,
+    /// Told after every round, on every rank.
+    pub on_round: &'f mut dyn FnMut(&RoundRecord),
+    /// Asked after every round: whether this rank wants to stop (a signal, the time budget).
+    pub stop: &'f dyn Fn() -> bool,
+}
+
+impl Federation<'_> {
+    /// Runs the rounds, from the newest checkpoint if there is one, else from `initial` (`[G, P]`, the same
+    /// on all ranks).
+    ///
+    /// # Errors
+    /// Of any rank, on all ranks alike (see [`FederateError::is_agreed`]); or a lost rank.
+    ///
+    /// # Panics
+    /// If `initial` is not `G * P` long.
+    pub fn run(mut self, learner: &mut dyn Learner, initial: Vec<f32>) -> Result<Outcome, FederateError> {
+        let (comm, groups) = (self.comm, learner.groups());
+        let tensors = learner.tensors().to_vec();
+        let params: usize = tensors.iter().map(TensorSpec::len).sum();
+        assert_eq!(initial.len(), groups * params, "initial parameters of another model");
+        comm.require_same("the model", &format!("{groups} problems of {}", describe(&tensors)))?;
+        let roster = Roster::meet(comm, learner.sites(), groups)?;
+        comm.holds(&learner.sites().iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", "));
+        let mut state = self.start(learner, initial)?;
+        let resumed_from = (state.round > 0).then_some(state.round);
+        let eligible = roster.eligible(self.plan.weights, groups);
+        let total = roster.total_weight(self.plan.weights, groups);
+        let scale = match self.plan.scale_bits {
+            Some(bits) => ParamScale::with_bits(bits, total)?,
+            None => ParamScale::choose(total),
+        };
+        let mut sum = ParamSum::new(scale, &tensors, groups);
+        let mut ended = Ended::Finished;
+        while state.round < self.plan.rounds {
+            let stop = self.round(learner, &roster, &eligible, &mut sum, &mut state)?;
+            let last = state.round == self.plan.rounds;
+            if stop && !last {
+                ended = Ended::Stopped;
+            }
+            let every = self.plan.checkpoint_every;
+            if last || stop || (every > 0 && state.round.is_multiple_of(every)) {
+                self.save(learner, &state)?;
+            }
+            if stop {
+                break;
+            }
+        }
+        Ok(Outcome {
+            global: state.global,
+            rounds: state.round,
+            ended,
+            resumed_from,
+            roster,
+            warnings: state.warnings,
+        })
+    }
+
+    fn start(&mut self, learner: &mut dyn Learner, initial: Vec<f32>) -> Result<Progress, FederateError> {
+        let fresh = Progress { global: initial, round: 0, warnings: Vec::new() };
+        let Some(store) = &self.checkpoints else { return Ok(fresh) };
+        let held: Vec<usize> = learner.sites().iter().map(|s| s.index).collect();
+        let Some(loaded) = store.load(self.comm, &held)? else { return Ok(fresh) };
+        let snapshot = loaded.snapshot;
+        let fits = match snapshot.global.len() == fresh.global.len() {
+            true => self.strategy.restore(&snapshot.server).and_then(|()| learner.restore(snapshot.sites)),
+            false => Err(FederateError::Setting {
+                what: "parameters in the checkpoint".into(),
+                value: snapshot.global.len().to_string(),
+                reason: format!("the model has {}", fresh.global.len()),
+            }),
+        };
+        self.comm.agree(fits)?;
+        Ok(Progress { global: snapshot.global, round: snapshot.round, warnings: loaded.warnings })
+    }
+
+    fn save(&self, learner: &dyn Learner, state: &Progress) -> Result<(), FederateError> {
+        let Some(store) = &self.checkpoints else { return Ok(()) };
+        let snapshot = Snapshot {
+            round: state.round,
+            global: state.global.clone(),
+            server: self.strategy.state(),
+            sites: learner.state(),
+        };
+        store.save(self.comm, &snapshot)
+    }
+
+    /// One round; says whether any rank wants to stop.
+    fn round(
+        &mut self,
+        learner: &mut dyn Learner,
+        roster: &Roster,
+        eligible: &[usize],
+        sum: &mut ParamSum,
+        state: &mut Progress,
+    ) -> Result<bool, FederateError> {
+        let comm = self.comm;
+        let number = state.round + 1;
+        let _deadline = self.plan.deadline.map(|d| comm.deadline(d, &format!("round {number}")));
+        let (start, sent) = (Instant::now(), comm.bytes_sent());
+        // Computed alike on every rank, so an error here is everybody's.
+        let taking_part = self.plan.sampling.draw(self.plan.seed, number, eligible)?;
+        sum.clear();
+        let job = LocalJob {
+            round: number,
+            taking_part: taking_part.iter().copied().filter(|&k| roster.rank_of[k] == comm.rank()).collect(),
+            proximal_mu: self.strategy.proximal_mu(),
+        };
+        if let Err(fault) = train(learner, &state.global, &job, roster, self.plan.weights, sum) {
+            sum.refuse(fault);
+        }
+        let local = start.elapsed();
+        self.strategy.step(&sum.finish(comm)?, &mut state.global);
+        state.round = number;
+        let aggregated = start.elapsed();
+
+        let every = self.plan.evaluate_every;
+        let evaluate = every > 0 && (number.is_multiple_of(every) || number == self.plan.rounds);
+        let groups = learner.groups();
+        let mine = if evaluate { learner.evaluate(&state.global, number) } else { Ok(Vec::new()) };
+        let slots = if evaluate { roster.sites.len() } else { 0 };
+        let evaluated = start.elapsed();
+        let local_us = local.as_micros() as u64;
+        let (sites, all_us) = metrics::exchange(comm, (slots, groups), mine, local_us)?;
+        let mut most = [u64::from((self.stop)()), local_us];
+        comm.max(Kind::Max, &mut most)?;
+        (self.on_round)(&RoundRecord {
+            round: number,
+            taking_part,
+            sites,
+            bytes: comm.bytes_sent() - sent,
+            local_max_s: most[1] as f64 * 1e-6,
+            local_mean_s: all_us as f64 * 1e-6 / comm.size() as f64,
+            aggregate_s: (aggregated - local).as_secs_f64(),
+            evaluate_s: (evaluated - aggregated).as_secs_f64(),
+            round_s: start.elapsed().as_secs_f64(),
+        });
+        Ok(most[0] > 0)
+    }
+}
+
+/// Where a run stands.
+struct Progress {
+    global: Vec<f32>,
+    round: u32,
+    warnings: Vec<String>,
+}
+
+/// Trains the sites of this rank that take part and adds what they send.
+fn train(
+    learner: &mut dyn Learner,
+    global: &[f32],
+    job: &LocalJob,
+    roster: &Roster,
+    weights: Weights,
+    sum: &mut ParamSum,
+) -> Result<(), FederateError> {
+    let groups = learner.groups();
+    let mut missing: Vec<(usize, usize)> =
+        job.taking_part.iter().flat_map(|&k| (0..groups).map(move |g| (k, g))).collect();
+    let mut strangers = 0;
+    learner.train_local(global, job, &mut |update: LocalUpdate<'_>| match missing
+        .iter()
+        .position(|&at| at == (update.site, update.group))
+    {
+        None => strangers += 1,
+        Some(at) => {
+            missing.swap_remove(at);
+            let site: &SiteInfo = &roster.sites[update.site];
+            sum.add(update.group, &site.name, weights.of(site, update.group), update.params);
+        }
+    })?;
+    if missing.is_empty() && strangers == 0 {
+        return Ok(());
+    }
+    Err(FederateError::Local {
+        text: format!(
+            "round {}: local training left out {} updates and sent {strangers} nobody asked for",
+            job.round,
+            missing.len()
+        ),
+        code: osteon_core::ExitCode::Unexpected,
+        hint: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! A batch of independent problems and their optimisers.
+
+use std::sync::{Arc, Mutex};
+
+use osteon_core::rng::{Purpose, Stream};
+use osteon_kernels::ops::adam::{Adam, adam};
+use osteon_kernels::ops::batch_norm::normalise;
+use osteon_kernels::ops::sgd::{Sgd, sgd};
+use osteon_kernels::simd::Level;
+use osteon_kernels::tiles::{Lane, from_rows, to_rows};
+use rayon::prelude::*;
+
+use super::fused::{Network, StepInput, Workspace};
+use super::{Layout, Spec};
+use crate::cohort::Cohort;
+
+/// How parameters move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Optimizer {
+    /// Adam.
+    Adam(Adam),
+    /// Gradient descent with momentum.
+    Sgd(Sgd),
+}
+
+/// Fixed choices of training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Training {
+    /// The optimiser at epoch 0.
+    pub optimizer: Optimizer,
+    /// The learning rate of epoch `e` (from 0) is divided by `1 + e decay`.
+    pub learning_rate_decay: f64,
+    /// Patients per step; `None` is all of them. Risk sets are those of the step's patients.
+    pub batch_size: Option<usize>,
+    /// Pull towards the parameters at the start of a run of epochs: `mu / 2 |p - p0|^2` (FedProx).
+    pub proximal_mu: f64,
+}
+
+/// One network to train.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Its patients.
+    pub cohort: Arc<Cohort>,
+    /// Seed of its initial parameters, dropout and batches.
+    pub seed: u64,
+    /// Case weights in risk order (a bootstrap, a fold, or given); `None` is 1. Weight 0 is absent.
+    pub weights: Option<Vec<f32>>,
+    /// Its own scaling of the cohort's features, `x' = multiply x + add`, both `[F]`.
+    pub scaling: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// Parameters and optimiser of one problem.
+#[derive(Debug, Clone, PartialEq)]
+struct State {
+    params: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    optimizer_steps: u64,
+    steps: u64,
+    epochs: u64,
+}
+
+/// Problems that are trained together. A problem's bits do not depend on its neighbours.
+#[derive(Debug)]
+pub struct Batch {
+    spec: Spec,
+    training: Training,
+    layout: Layout,
+    level: Level,
+    problems: Vec<Problem>,
+    states: Vec<State>,
+    spaces: Mutex<Vec<Workspace>>,
+}
+
+impl Batch {
+    /// Networks with the initial parameters of their seeds.
+    ///
+    /// # Panics
+    /// If a problem's shapes do not fit its cohort or the network.
+    pub fn new(spec: Spec, training: Training, problems: Vec<Problem>) -> Self {
+        let layout = Layout::new(&spec);
+        for p in &problems {
+            assert_eq!(p.cohort.features(), spec.inputs, "features of a cohort and inputs of the network");
+            assert!(p.weights.as_ref().is_none_or(|w| w.len() == p.cohort.len()), "case weights are [N]");
+            let scaled =
+                p.scaling.as_ref().is_none_or(|(m, a)| m.len() == spec.inputs && a.len() == spec.inputs);
+            assert!(scaled, "scaling is [F]");
+        }
+        let state = |p: &Problem| State {
+            params: layout.initial(p.seed),
+            first: vec![0.0; layout.trainable()],
+            second: vec![0.0; layout.trainable()],
+            optimizer_steps: 0,
+            steps: 0,
+            epochs: 0,
+        };
+        let states = problems.iter().map(state).collect();
+        let spaces = Mutex::new(Vec::new());
+        Self { spec, training, layout, level: Level::current(), problems, states, spaces }
+    }
+
+    /// Runs on another instruction set, for tests that compare them.
+    #[must_use]
+    pub fn at_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The network.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Where its tensors lie in a parameter vector.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The problems.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Parameters and buffers of a problem, `[layout.len()]`.
+    pub fn params(&self, problem: usize) -> &[f32] {
+        &self.states[problem].params
+    }
+
+    /// Replaces the parameters and buffers of a problem.
+    ///
+    /// # Panics
+    /// If the length differs.
+    pub fn set_params(&mut self, problem: usize, params: &[f32]) {
+        self.states[problem].params.copy_from_slice(params);
+    }
+
+    /// Epochs a problem was trained for.
+    pub fn epochs(&self, problem: usize) -> u64 {
+        self.states[problem].epochs
+    }
+
+    /// Forgets the moments of a problem's optimiser.
+    pub fn reset_optimizer(&mut self, problem: usize) {
+        let state = &mut self.states[problem];
+        state.first.fill(0.0);
+        state.second.fill(0.0);
+        state.optimizer_steps = 0;
+    }
+
+    /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
+    pub fn optimizer_state(&self, problem: usize) -> ([&[f32]; 2], [u64; 3]) {
+        let s = &self.states[problem];
+        ([&s.first, &s.second], [s.optimizer_steps, s.steps, s.epochs])
+    }
+
+    /// Restores what [`Self::optimizer_state`] gave.
+    ///
+    /// # Panics
+    /// If a length differs.
+    pub fn set_optimizer_state(&mut self, problem: usize, moments: [&[f32]; 2], counters: [u64; 3]) {
+        let s = &mut self.states[problem];
+        s.first.copy_from_slice(moments[0]);
+        s.second.copy_from_slice(moments[1]);
+        [s.optimizer_steps, s.steps, s.epochs] = counters;
+    }
+
+    /// Trains the named problems for `epochs` and returns, for each, the mean loss per unit of event
+    /// weight of every epoch.
+    pub fn train(&mut self, which: &[usize], epochs: u64) -> Vec<Vec<f64>> {
+        let parallel = which.len() < rayon::current_num_threads();
+        let mut chosen = vec![false; self.states.len()];
+        which.iter().for_each(|&b| chosen[b] = true);
+        let (spec, layout) = (&self.spec, &self.layout);
+        let network = Network { spec, layout, level: self.level, parallel };
+        let (training, spaces) = (&self.training, &self.spaces);
+        let work: Vec<(&Problem, &mut State)> = self
+            .problems
+            .iter()
+            .zip(&mut self.states)
+            .zip(chosen)
+            .filter(|(_, c)| *c)
+            .map(|(w, _)| w)
+            .collect();
+        let losses: Vec<Vec<f64>> = work
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|(problem, state)| {
+                let mut ws = spaces.lock().ok().and_then(|mut s| s.pop()).unwrap_or_default();
+                let losses = Run { network, training, problem }.epochs(state, epochs, &mut ws);
+                if let Ok(mut spaces) = spaces.lock() {
+                    spaces.push(ws);
+                }
+                losses
+            })
+            .collect();
+        // Results came in order of the problems; give them in order of `which`.
+        let mut sorted: Vec<usize> = which.to_vec();
+        sorted.sort_unstable();
+        which.iter().map(|b| losses[sorted.partition_point(|s| s < b)].clone()).collect()
+    }
+
+    /// Log hazards of a problem's network for the patients of a cohort, in risk order, with the
+    /// problem's scaling; the forward pass of training without dropout.
+    pub fn scores(&self, problem: usize, cohort: &Cohort) -> Vec<f32> {
+        self.predict_lanes(problem, &cohort.x, cohort.len())
+    }
+
+    /// Log hazards of a problem's network for rows of preprocessed features, `[N, F]`.
+    ///
+    /// # Panics
+    /// If `x` is not a whole number of rows.
+    pub fn predict(&self, problem: usize, x: &[f32]) -> Vec<f32> {
+        let n = x.len() / self.spec.inputs;
+        self.predict_lanes(problem, &from_rows(x, n, self.spec.inputs), n)
+    }
+
+    fn predict_lanes(&self, problem: usize, x: &[Lane], n: usize) -> Vec<f32> {
+        let network = Network { spec: &self.spec, layout: &self.layout, level: self.level, parallel: true };
+        let scaling = self.problems[problem].scaling.as_ref();
+        let scaled = scaling.map(|scaling| scale(self.level, x, scaling));
+        let y = network.predict(self.params(problem), scaled.as_deref().unwrap_or(x));
+        to_rows(&y, n, 1)
+    }
+}
+
+fn scale(level: Level, x: &[Lane], (multiply, add): &(Vec<f32>, Vec<f32>)) -> Vec<Lane> {
+    let mut scaled = vec![Lane::ZERO; x.len()];
+    normalise(level, multiply.len(), multiply, add, x, &mut scaled);
+    scaled
+}
+
+/// Epochs of one problem.
+struct Run<'a> {
+    network: Network<'a>,
+    training: &'a Training,
+    problem: &'a Problem,
+}
+
+impl Run<'_> {
+    fn epochs(&self, state: &mut State, epochs: u64, ws: &mut Workspace) -> Vec<f64> {
+        let cohort = &*self.problem.cohort;
+        if cohort.is_empty() {
+            state.epochs += epochs;
+            return vec![0.0; epochs as usize];
+        }
+        let scaled = self.problem.scaling.as_ref().map(|s| scale(self.network.level, &cohort.x, s));
+        let x = scaled.as_deref().unwrap_or(&cohort.x);
+        let anchor = (self.training.proximal_mu > 0.0).then(|| state.params.clone());
+        let mut losses = Vec::with_capacity(epochs as usize);
+        for _ in 0..epochs {
+            let (mut nll, mut events) = (0.0, 0.0);
+            let full = self.training.batch_size.is_none_or(|size| size >= cohort.len());
+            if full {
+                let weights = self.problem.weights.as_deref();
+                let loss = self.step(state, cohort, x, weights, anchor.as_deref(), ws);
+                (nll, events) = (nll + loss.0, events + loss.1);
+            } else {
+                for (part, weights) in self.batches(state.epochs) {
+                    let part_x = self.problem.scaling.as_ref().map(|s| scale(self.network.level, &part.x, s));
+                    let x = part_x.as_deref().unwrap_or(&part.x);
+                    let loss = self.step(state, &part, x, weights.as_deref(), anchor.as_deref(), ws);
+                    (nll, events) = (nll + loss.0, events + loss.1);
+                }
+            }
+            state.epochs += 1;
+            losses.push(if events > 0.0 { nll / events } else { 0.0 });
+        }
+        losses
+    }
+
+    /// The mini-batches of an epoch, each in risk order. Patients of weight 0 are left out.
+    fn batches(&self, epoch: u64) -> impl Iterator<Item = (Cohort, Option<Vec<f32>>)> {
+        let weights = self.problem.weights.as_deref();
+        let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
+        let mut positions: Vec<u32> = (0..self.problem.cohort.len() as u32).filter(present).collect();
+        // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
+        Stream::new(self.problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
+        let size = self.training.batch_size.unwrap_or(positions.len()).max(1);
+        let chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
+        chunks.into_iter().map(move |mut chunk| {
+            chunk.sort_unstable();
+            let part_weights = weights.map(|w| chunk.iter().map(|&p| w[p as usize]).collect());
+            (self.problem.cohort.gather(&chunk), part_weights)
+        })
+    }
+
+    /// One optimiser step; returns the summed loss and the event weight.
+    fn step(
+        &self,
+        state: &mut State,
+        cohort: &Cohort,
+        x: &[Lane],
+        weights: Option<&[f32]>,
+        anchor: Option<&[f32]>,
+        ws: &mut Workspace,
+    ) -> (f64, f64) {
+        let input = StepInput { cohort, x, weights, seed: self.problem.seed, step: state.steps };
+        let loss = self.network.step(&mut state.params, input, ws);
+        let spec = self.network.spec;
+        if spec.l2 > 0.0 {
+            for range in self.network.layout.penalised(spec) {
+                for i in range {
+                    ws.gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
+                }
+            }
+        }
+        let trainable = self.network.layout.trainable();
+        if let Some(anchor) = anchor {
+            for i in 0..trainable {
+                let away = f64::from(state.params[i]) - f64::from(anchor[i]);
+                ws.gradient[i] += self.training.proximal_mu * away;
+            }
+        }
+        let gradient: Vec<f32> = ws.gradient.iter().map(|&g| g as f32).collect();
+        state.steps += 1;
+        state.optimizer_steps += 1;
+        let decay = 1.0 + state.epochs as f64 * self.training.learning_rate_decay;
+        let params = &mut state.params[..trainable];
+        match self.training.optimizer {
+            Optimizer::Adam(constants) => {
+                let constants = Adam { learning_rate: constants.learning_rate / decay, ..constants };
+                let (m, v) = (&mut state.first, &mut state.second);
+                adam(self.network.level, constants, state.optimizer_steps, params, &gradient, m, v);
+            }
+            Optimizer::Sgd(constants) => {
+                let constants = Sgd { learning_rate: constants.learning_rate / decay, ..constants };
+                sgd(constants, params, &gradient, &mut state.first);
+            }
+        }
+        (loss.nll * loss.event_weight, loss.event_weight)
+    }
+}

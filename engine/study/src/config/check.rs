@@ -1,0 +1,177 @@
+//! Checks that a type cannot make: ranges, sums, and keys that need or exclude each other.
+
+use std::collections::BTreeSet;
+
+use super::{Arm, Batch, Features, ModelKind, Optimizer, SiteSource, Study};
+
+/// What is wrong with a study.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The dotted key at fault.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+/// Collects faults; the first one is reported.
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn unless(&mut self, holds: bool, key: &'static str, message: impl Into<String>) {
+        if !holds {
+            self.0.push(Fault { key, message: message.into(), hint: None });
+        }
+    }
+
+    fn hint(&mut self, holds: bool, key: &'static str, message: impl Into<String>, hint: &str) {
+        if !holds {
+            self.0.push(Fault { key, message: message.into(), hint: Some(hint.to_owned()) });
+        }
+    }
+
+    fn range(&mut self, key: &'static str, x: f64, holds: bool, range: &str) {
+        self.unless(x.is_finite() && holds, key, format!("{x} is not {range}"));
+    }
+}
+
+/// The first fault of a study, in the order of its tables.
+pub(super) fn first_fault(study: &Study) -> Option<Fault> {
+    let mut faults = Faults(Vec::new());
+    data(study, &mut faults);
+    split(study, &mut faults);
+    model(study, &mut faults);
+    train(study, &mut faults);
+    federation(study, &mut faults);
+    faults.0.into_iter().next()
+}
+
+fn data(study: &Study, f: &mut Faults) {
+    let data = &study.data;
+    let by_site = matches!(study.federation.site, Some(SiteSource::Files(_)));
+    f.hint(
+        data.path.is_some() != by_site,
+        "data.path",
+        if by_site { "excludes [[federation.site]] files" } else { "is missing" },
+        "give one table in data.path, or one per site in [[federation.site]]",
+    );
+    f.unless(data.path.as_ref().is_none_or(|p| !p.as_os_str().is_empty()), "data.path", "is empty");
+    let one_of = data.block.is_empty() || data.features == Features::All;
+    f.unless(one_of, "data.features", "excludes [[data.block]]: list each feature once");
+    if let Features::Names(names) = &data.features {
+        f.unless(!names.is_empty(), "data.features", "is empty: a model needs a column");
+        f.unless(distinct(names), "data.features", "names a column twice");
+        let outcome = [Some(&data.time), Some(&data.event), data.entry.as_ref(), data.id.as_ref()];
+        if let Some(name) = names.iter().find(|n| outcome.contains(&Some(n))) {
+            f.unless(false, "data.features", format!("`{name}` already has a role in [data]"));
+        }
+    }
+    f.unless(distinct(data.block.iter().map(|b| &b.name)), "data.block", "has two blocks of one name");
+    f.unless(data.block.iter().all(|b| !b.features.is_empty()), "data.block", "has a block without features");
+    f.unless(data.time != data.event, "data.event", "is the column of the time");
+}
+
+fn split(study: &Study, f: &mut Faults) {
+    let split = &study.split;
+    f.range("split.test", split.test, (0.0..1.0).contains(&split.test), "a share in [0, 1)");
+    f.unless(split.folds != 1, "split.folds", "1 fold leaves nothing to train on");
+    let e = &study.evaluation;
+    f.range("evaluation.level", e.level, e.level > 0.0 && e.level < 1.0, "a coverage in (0, 1)");
+    f.unless(e.resamples > 0, "evaluation.resamples", "must be positive");
+    f.unless(
+        e.times.iter().all(|t| t.is_finite() && *t > 0.0) && e.times.windows(2).all(|w| w[0] < w[1]),
+        "evaluation.times",
+        "must be positive and increasing",
+    );
+}
+
+fn model(study: &Study, f: &mut Faults) {
+    let model = &study.model;
+    f.unless(model.hidden.iter().all(|&h| h > 0), "model.hidden", "a layer needs a positive width");
+    f.range("model.dropout", model.dropout, (0.0..1.0).contains(&model.dropout), "a share in [0, 1)");
+    f.range("model.l2", model.l2, model.l2 >= 0.0, "zero or positive");
+    f.range("model.ridge", model.ridge, model.ridge >= 0.0, "zero or positive");
+}
+
+fn train(study: &Study, f: &mut Faults) {
+    let train = &study.train;
+    f.unless(train.epochs > 0, "train.epochs", "must be positive");
+    f.range("train.learning_rate", train.learning_rate, train.learning_rate > 0.0, "positive");
+    f.range("train.lr_decay", train.lr_decay, train.lr_decay >= 0.0, "zero or positive");
+    f.range("train.momentum", train.momentum, (0.0..1.0).contains(&train.momentum), "in [0, 1)");
+    let plain = train.optimizer == Optimizer::Sgd && train.nesterov && train.momentum == 0.0;
+    f.unless(!plain, "train.nesterov", "needs train.momentum > 0");
+    f.unless(train.record_every > 0, "train.record_every", "must be positive");
+    let seeds = train.seeds.list(train.seed);
+    f.unless(seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len(), "train.seeds", "lists a seed twice");
+    let largest = seeds.iter().copied().chain([train.seed, study.split.seed]).max().unwrap_or(0);
+    f.unless(i64::try_from(largest).is_ok(), "train.seed", "a seed must be below 2^63");
+    let single = train.batch == Batch::Size(1);
+    f.unless(!single, "train.batch", "one patient has no risk set to learn from: use at least 2");
+}
+
+fn federation(study: &Study, f: &mut Faults) {
+    let fed = &study.federation;
+    if !fed.sites.is_empty() {
+        let sum: f64 = fed.sites.iter().sum();
+        let shares = fed.sites.iter().all(|s| s.is_finite() && *s >= 0.0);
+        f.unless(shares, "federation.sites", "a share must be zero or positive");
+        f.unless((sum - 1.0).abs() < 1e-9, "federation.sites", format!("the shares sum to {sum}, not to 1"));
+        f.unless(
+            fed.site.is_none(),
+            "federation.sites",
+            "excludes federation.site: sites are drawn or given",
+        );
+    }
+    match &fed.site {
+        Some(SiteSource::Files(files)) => {
+            f.unless(!files.is_empty(), "federation.site", "lists no site");
+            f.unless(distinct(files.iter().map(|s| &s.name)), "federation.site", "has two sites of one name");
+        }
+        Some(SiteSource::Column(name)) => f.unless(!name.is_empty(), "federation.site", "names no column"),
+        None => {}
+    }
+    let parted = fed.site.is_some() || !fed.sites.is_empty();
+    f.hint(
+        parted || study.train.arm == Arm::Central,
+        "federation.sites",
+        format!("is missing: arm = \"{}\" needs sites", study.train.arm.name()),
+        "for instance sites = [0.6, 0.3, 0.1], or site = \"hospital\"",
+    );
+    f.unless(fed.rounds > 0, "federation.rounds", "must be positive");
+    f.unless(fed.local_epochs > 0, "federation.local_epochs", "must be positive");
+    f.range("federation.mu", fed.mu, fed.mu >= 0.0, "zero or positive");
+    f.range(
+        "federation.fraction",
+        fed.fraction,
+        fed.fraction > 0.0 && fed.fraction <= 1.0,
+        "a share in (0, 1]",
+    );
+    let rate = fed.server_learning_rate;
+    f.range("federation.server_learning_rate", rate, rate > 0.0, "positive");
+    let (first, second) = (fed.server_momentum, fed.server_beta2);
+    f.range("federation.server_momentum", first, (0.0..1.0).contains(&first), "in [0, 1)");
+    f.range("federation.server_beta2", second, (0.0..1.0).contains(&second), "in [0, 1)");
+    f.range("federation.server_tau", fed.server_tau, fed.server_tau > 0.0, "positive");
+    f.range("federation.round_deadline_s", fed.round_deadline_s, fed.round_deadline_s > 0.0, "positive");
+    let bits = fed.scale_bits.is_none_or(|b| (8..=44).contains(&b));
+    f.unless(bits, "federation.scale_bits", "must be from 8 to 44");
+    let averaged = study.model.kind == ModelKind::Deepsurv || study.train.arm != Arm::Federated;
+    f.hint(
+        averaged || fed.exact,
+        "federation.exact",
+        "a federated cox model is fitted by summed risk sets",
+        "set federation.exact = true, or model.kind = \"deepsurv\" with hidden = []",
+    );
+    f.unless(
+        !(fed.exact && study.model.batch_norm && study.train.arm == Arm::Federated),
+        "federation.exact",
+        "excludes model.batch_norm: its statistics would have to cross at every step",
+    );
+}
+
+fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    items.into_iter().all(|item| seen.insert(item))
+}

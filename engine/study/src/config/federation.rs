@@ -1,0 +1,178 @@
+//! `[federation]`: who the sites are and how they work together.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// `[federation]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Federation {
+    /// Simulated sites: the share of the training rows each one gets; sums to 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<f64>,
+    /// Given sites: a column that names the site, or `[[federation.site]]` tables of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteSource>,
+    /// Rounds of training and aggregation.
+    pub rounds: u32,
+    /// Epochs each site trains between two aggregations.
+    pub local_epochs: u32,
+    /// How the sites' models become one.
+    pub strategy: Strategy,
+    /// Weight of the proximal term of `fedprox`.
+    pub mu: f64,
+    /// Step size of the server (every strategy but `fedavg` and `fedprox`).
+    pub server_learning_rate: f64,
+    /// Momentum of the server: of `fedavgm`, and the first moment of the adaptive ones.
+    pub server_momentum: f64,
+    /// Decay of the second moment of `fedadam` and `fedyogi`.
+    pub server_beta2: f64,
+    /// Term that bounds the adaptive step of `fedadam`, `fedyogi` and `fedadagrad`.
+    pub server_tau: f64,
+    /// Weight of a site's model.
+    pub weights: SiteWeights,
+    /// Share of the sites drawn in each round, in `(0, 1]`.
+    pub fraction: f64,
+    /// What becomes of a site's optimiser state between rounds.
+    pub local_state: LocalState,
+    /// Sum risk sets over the sites: the pooled gradient, in place of averaged models.
+    pub exact: bool,
+    /// Binary digits behind the point of an aggregated parameter; chosen from the total weight when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_bits: Option<u32>,
+    /// Seconds after which a round without an answer ends the job.
+    pub round_deadline_s: f64,
+    /// Rounds between checkpoints; 0 writes none.
+    pub checkpoint_every: u32,
+    /// What a fault at one site does to the round.
+    pub on_site_failure: OnSiteFailure,
+}
+
+impl Default for Federation {
+    fn default() -> Self {
+        Self {
+            sites: Vec::new(),
+            site: None,
+            rounds: 40,
+            local_epochs: 2,
+            strategy: Strategy::Fedavg,
+            mu: 0.01,
+            server_learning_rate: 1.0,
+            server_momentum: 0.9,
+            server_beta2: 0.99,
+            server_tau: 1e-3,
+            weights: SiteWeights::Patients,
+            fraction: 1.0,
+            local_state: LocalState::Reset,
+            exact: false,
+            scale_bits: None,
+            round_deadline_s: 600.0,
+            checkpoint_every: 1,
+            on_site_failure: OnSiteFailure::Stop,
+        }
+    }
+}
+
+/// Where given sites come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SiteSource {
+    /// A column of `data.path` that names the site of a row.
+    Column(String),
+    /// One file per site, opened only by the rank that holds the site.
+    Files(Vec<SiteFile>),
+}
+
+/// One `[[federation.site]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteFile {
+    /// Name of the site.
+    pub name: String,
+    /// Its table of patients.
+    pub path: PathBuf,
+}
+
+impl Serialize for SiteSource {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Column(name) => name.serialize(s),
+            Self::Files(files) => files.serialize(s),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SiteSource {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = SiteSource;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a column, or [[federation.site]] tables")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<SiteSource, E> {
+                Ok(SiteSource::Column(v.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SiteSource, A::Error> {
+                let mut files = Vec::new();
+                while let Some(file) = seq.next_element()? {
+                    files.push(file);
+                }
+                Ok(SiteSource::Files(files))
+            }
+        }
+        d.deserialize_any(Seen)
+    }
+}
+
+/// How the sites' models become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Weighted mean (McMahan et al. 2017).
+    Fedavg,
+    /// Weighted mean; sites are held near the global model (Li et al. 2020).
+    Fedprox,
+    /// Weighted mean with server momentum (Hsu et al. 2019).
+    Fedavgm,
+    /// Adam on the server (Reddi et al. 2021).
+    Fedadam,
+    /// Yogi on the server (Reddi et al. 2021).
+    Fedyogi,
+    /// Adagrad on the server (Reddi et al. 2021).
+    Fedadagrad,
+}
+
+/// Weight of a site's model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SiteWeights {
+    /// Its training patients.
+    Patients,
+    /// Its training events: aims at the site-stratified partial likelihood.
+    Events,
+    /// The same for every site with patients.
+    Uniform,
+}
+
+/// What becomes of a site's optimiser state between rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocalState {
+    /// A site starts afresh each round.
+    Reset,
+    /// It stays at the site, and is never sent.
+    Keep,
+}
+
+/// What a fault at one site does to the round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSiteFailure {
+    /// Every rank stops with the same message.
+    Stop,
+    /// The site has weight 0 in this round, and the record says so.
+    Skip,
+}

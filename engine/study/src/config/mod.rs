@@ -1,0 +1,42 @@
+//! The study file: one TOML table per concern, every key with a default.
+//!
+//! A study is read in three steps: the file is parsed (faults carry `file:line:column`),
+//! overrides are laid over it, and the whole is checked. What comes out, [`Loaded::study`],
+//! serialises to a complete file that is itself a valid input.
+
+mod check;
+mod data;
+mod federation;
+mod ignored;
+mod model;
+mod read;
+mod split;
+mod train;
+mod values;
+
+pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
+pub use federation::{Federation, LocalState, OnSiteFailure, SiteFile, SiteSource, SiteWeights, Strategy};
+pub use model::{Activation, L2Scope, Model, ModelKind, Ties};
+pub use read::Loaded;
+use serde::{Deserialize, Serialize};
+pub use split::{Evaluation, Interval, Split};
+pub use train::{Arm, Optimizer, Train};
+pub use values::{Batch, Features, Seeds, SiteChoice};
+
+/// A whole study: the tables of `STUDY.toml`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Study {
+    /// `[data]`: the cohort and the meaning of its columns.
+    pub data: Data,
+    /// `[split]`: which patients are held out.
+    pub split: Split,
+    /// `[model]`: what is fitted.
+    pub model: Model,
+    /// `[train]`: how it is fitted.
+    pub train: Train,
+    /// `[federation]`: who the sites are and how they work together.
+    pub federation: Federation,
+    /// `[evaluation]`: what is measured on the held-out patients.
+    pub evaluation: Evaluation,
+}

@@ -1,0 +1,127 @@
+//! Messages a user sees for a wrong study, and the round trip of a right one.
+
+use osteon_core::Failure;
+
+use super::*;
+use crate::config::{Arm, Batch, Seeds, SiteSource};
+
+const SMALL: &str = "[data]\npath = \"cohort.csv\"\n";
+
+fn load(text: &str, overrides: &[&str]) -> Result<Loaded, StudyError> {
+    let overrides: Vec<String> = overrides.iter().map(|s| (*s).to_owned()).collect();
+    Loaded::parse(text, "S.toml", Path::new("/study"), &overrides)
+}
+
+/// The message and hint of a study that must be refused.
+fn refused(text: &str, overrides: &[&str]) -> String {
+    let error = load(text, overrides).expect_err("a wrong study");
+    format!("{error}|{}", error.hint().unwrap_or_default())
+}
+
+#[test]
+fn unknown_keys_and_values_name_the_nearest() {
+    let text = format!("{SMALL}[train]\nlearnig_rate = 0.1\n");
+    assert_eq!(refused(&text, &[]), "S.toml:4:1: unknown key `learnig_rate`|did you mean `learning_rate`?");
+    let text = format!("{SMALL}[train]\n  optimizer = \"adm\"\n");
+    assert_eq!(refused(&text, &[]), "S.toml:4:15: unknown value \"adm\"|did you mean `adam`?");
+    assert_eq!(refused("[trian]\n", &[]), "S.toml:1:2: unknown key `trian`|did you mean `train`?");
+    let text = format!("{SMALL}[data.columns.hb]\nunits = \"g/dL\"\n");
+    assert_eq!(refused(&text, &[]), "S.toml:4:1: unknown key `units`|did you mean `unit`?");
+    let text = format!("{SMALL}[split]\nzzz = 1\n");
+    assert_eq!(refused(&text, &[]), "S.toml:4:1: unknown key `zzz`|known here: test, folds, seed");
+}
+
+#[test]
+fn wrong_types_have_a_position() {
+    let text = format!("{SMALL}[train]\nepochs = \"many\"\n");
+    assert_eq!(refused(&text, &[]), "S.toml:4:10: invalid type: string \"many\", expected u32|");
+    let text = format!("{SMALL}[train]\nbatch = \"ful\"\n");
+    let expected = "S.toml:4:9: invalid value: string \"ful\", expected \"full\" or a positive whole number|";
+    assert_eq!(refused(&text, &[]), expected);
+    let text = format!("{SMALL}[[federation.site]]\nname = \"a\"\n");
+    assert!(refused(&text, &[]).contains("S.toml:3:1: missing field `path`"), "{}", refused(&text, &[]));
+    assert!(refused("a = [", &[]).starts_with("S.toml:1:6: "), "{}", refused("a = [", &[]));
+}
+
+#[test]
+fn ranges_have_a_position() {
+    let cases = [
+        ("[model]\ndropout = 1.0\n", "S.toml:4:1: model.dropout: 1 is not a share in [0, 1)|"),
+        ("[model]\nhidden = [4, 0]\n", "S.toml:4:1: model.hidden: a layer needs a positive width|"),
+        ("[train]\nlearning_rate = nan\n", "S.toml:4:1: train.learning_rate: NaN is not positive|"),
+        ("[train]\nseeds = [3, 3]\n", "S.toml:4:1: train.seeds: lists a seed twice|"),
+        (
+            "[federation]\nsites = [0.6, 0.3]\n",
+            "S.toml:4:1: federation.sites: the shares sum to 0.8999999999999999, not to 1|",
+        ),
+        ("[evaluation]\ntimes = [2, 1]\n", "S.toml:4:1: evaluation.times: must be positive and increasing|"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(refused(&format!("{SMALL}{text}"), &[]), expected);
+    }
+    assert!(refused("", &[]).starts_with("S.toml: data.path: is missing|give one table"));
+    let text = format!("{SMALL}[train]\narm = \"federated\"\n");
+    assert!(refused(&text, &[]).contains("arm = \"federated\" needs sites"));
+}
+
+#[test]
+fn overrides_are_toml_values_or_text() {
+    let set = ["train.arm=federated", "federation.sites=[0.5, 0.5]", "train.batch=64", "train.seeds=[7,9]"];
+    let study = load(SMALL, &set).expect("a study").study;
+    assert_eq!(study.train.arm, Arm::Federated);
+    assert_eq!(study.federation.sites, [0.5, 0.5]);
+    assert_eq!(study.train.batch, Batch::Size(64));
+    assert_eq!(study.train.seeds, Seeds::List(vec![7, 9]));
+    let unknown = refused(SMALL, &["train.epoch=3"]);
+    assert_eq!(unknown, "--set train.epoch=3: unknown key `epoch`|did you mean `epochs`?");
+    assert_eq!(refused(SMALL, &["model.l2=-1"]), "--set model.l2=-1: model.l2: -1 is not zero or positive|");
+    assert_eq!(refused(SMALL, &["train"]), "--set train: needs the form key=value|");
+    assert_eq!(refused(SMALL, &["data.path.x=1"]), "--set data.path.x=1: `path` is not a table|");
+}
+
+#[test]
+fn paths_start_at_the_file_or_the_working_directory() {
+    let study = load(SMALL, &[]).expect("a study").study;
+    assert_eq!(study.data.path.as_deref(), Some(Path::new("/study/cohort.csv")));
+    let study = load(SMALL, &["data.path=other.csv"]).expect("a study").study;
+    let here = std::env::current_dir().expect("working directory");
+    assert_eq!(study.data.path, Some(here.join("other.csv")));
+}
+
+#[test]
+fn ignored_keys_are_named_once() {
+    let text = format!("{SMALL}[train]\nmomentum = 0.9\nepochs = 500\n[federation]\nmu = 1\nsites = [1.0]\n");
+    let warnings = load(&text, &[]).expect("a study").warnings;
+    assert_eq!(
+        warnings,
+        [
+            "federation.mu is ignored with train.arm = \"central\"",
+            "federation.sites is ignored with train.arm = \"central\"",
+            "train.momentum is ignored with train.optimizer = \"adam\"",
+        ]
+    );
+    let used = ["train.arm=federated", "federation.strategy=fedprox", "train.optimizer=sgd"];
+    assert_eq!(load(&text, &used).expect("a study").warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_resolved_study_is_a_valid_input() {
+    let text = "[[federation.site]]\nname = \"a\"\npath = \"a.csv\"\n\
+                [[data.block]]\nname = \"genomic\"\nfeatures = [\"SF3B1\"]\n\
+                [data.columns.hb]\nkind = \"continuous\"\nunit = \"g/dL\"\ntransform = \"log1p\"\n\
+                [train]\narm = \"federated\"\nsite = \"bologna\"\nbatch = 32\nseeds = [1]\n\
+                [federation]\nscale_bits = 30\n";
+    // TOML forbids [federation] after [[federation.site]] only when it is defined twice.
+    let text = text.replace("[federation]\nscale_bits = 30\n", "");
+    let first = load(&text, &["federation.scale_bits=30"]).expect("a study");
+    assert!(matches!(&first.study.federation.site, Some(SiteSource::Files(f)) if f.len() == 1));
+    let toml = first.to_toml().expect("TOML");
+    let second = Loaded::parse(&toml, "run", Path::new("/elsewhere"), &[]).expect("the resolved study");
+    assert_eq!(first, second);
+
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("run.json");
+    let json = serde_json::json!({ "config": first.study, "version": "0" });
+    fs::write(&path, json.to_string()).expect("write");
+    assert_eq!(Loaded::read(&path, &[]).expect("the study of a run"), first);
+}
