@@ -60,6 +60,7 @@ pub static ALL: &[&dyn Op] = &[
     &activation::ActivationOp,
     &adam::AdamOp,
     &batch_norm::BatchNormOp,
+    &cox_nll::CoxNll,
     &dropout::DropoutOp,
     &linear::LinearOp,
     &sgd::SgdOp,

@@ -206,4 +206,52 @@ mod tests {
             }
         }
     }
+
+    struct Doubles<'a>(&'a [f32; LANES], &'a mut [f64; 2 * LANES + 1]);
+
+    impl Kernel for Doubles<'_> {
+        type Out = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let Self(x, out) = self;
+            // SAFETY: `x` holds 16 lanes and `out` twice as many.
+            unsafe {
+                let (low, high) = exp_shifted(s, s.load(x.as_ptr()), s.splat(-3.0));
+                s.store_d(out.as_mut_ptr(), low);
+                s.store_d(out.as_mut_ptr().add(LANES_F64), high);
+                s.store_d(out.as_mut_ptr().add(LANES), s.prefix_d(low));
+                s.store_d(out.as_mut_ptr().add(LANES + LANES_F64), s.last_d(high));
+                out[2 * LANES] = s.sum_d(high);
+            }
+        }
+    }
+
+    #[test]
+    fn double_lanes() {
+        let run = |level, base: f32| {
+            let x: [f32; LANES] = std::array::from_fn(|i| base * (i as f32 - 7.3));
+            let mut out = [0.0; 2 * LANES + 1];
+            run_on(level, Doubles(&x, &mut out));
+            (x, out)
+        };
+        for base in [1e-3, 0.1, 1.0, 20.0, 70.0] {
+            let (x, y) = run(Level::Portable, base);
+            for (x, y) in x.iter().zip(&y) {
+                let want = 8.0 * f64::from(*x).exp();
+                assert!((y - want).abs() <= 5e-8 * want, "exp({x}) = {y}, {want}");
+            }
+            let mut sum = 0.0;
+            for i in 0..LANES_F64 {
+                sum += y[i];
+                assert!((y[LANES + i] - sum).abs() <= 1e-15 * sum, "prefix {i}");
+                assert_eq!(y[LANES + LANES_F64 + i], y[LANES - 1]);
+            }
+            let high: f64 = y[LANES_F64..LANES].iter().sum();
+            assert!((y[2 * LANES] - high).abs() <= 1e-15 * high);
+            for level in Level::available() {
+                let same = run(level, base).1.iter().zip(&y).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{} differs", level.name());
+            }
+        }
+    }
 }

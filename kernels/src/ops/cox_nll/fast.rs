@@ -11,9 +11,12 @@
 //! which block. Intermediates of a block stay in the first-level cache; exponentials are computed
 //! again for the gradient because that is cheaper than to store them.
 
+use std::ops::Range;
+
 use super::Ties;
 use super::order::EventGroup;
-use crate::simd::math::{exp_shifted, ln_d};
+use super::terms::Terms;
+use crate::simd::math::exp_shifted;
 use crate::simd::{LANES, LANES_F64, Simd};
 
 /// Rows of a block; part of the numeric profile.
@@ -23,14 +26,6 @@ pub(super) const BLOCK: usize = 1024;
 pub(super) const MAX_RANGE: f32 = 1000.0;
 /// Largest `|h|` for which the argument reduction of the exponential is exact enough.
 pub(super) const MAX_SCORE: f32 = 4096.0;
-/// Groups of up to so many terms share vectors with their neighbours.
-const SMALL: usize = 32;
-/// Terms whose mantissas are multiplied before the product's exponent is taken out.
-const PRODUCT: usize = 512 * LANES_F64;
-
-static IOTA: [f64; LANES_F64] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-const LN_2: f64 = std::f64::consts::LN_2;
-
 /// One stratum of one problem; positions count from its first row.
 #[derive(Clone, Copy)]
 pub(super) struct Span<'a> {
@@ -38,7 +33,41 @@ pub(super) struct Span<'a> {
     pub weight: Option<&'a [f32]>,
     pub flags: &'a [u16],
     pub groups: &'a [EventGroup],
+    /// Per block, how many groups end before it; one entry more than blocks.
+    pub block_groups: &'a [u32],
     pub ties: Ties,
+    /// Whether some events share a time.
+    pub tied: bool,
+}
+
+impl Span<'_> {
+    /// Blocks of rows.
+    pub fn blocks(&self) -> usize {
+        self.block_groups.len() - 1
+    }
+
+    /// Rows of a block.
+    #[inline(always)]
+    pub fn rows(&self, block: usize) -> Range<usize> {
+        block * BLOCK..self.score.len().min((block + 1) * BLOCK)
+    }
+
+    /// Groups that end in a block.
+    #[inline(always)]
+    pub fn ending(&self, block: usize) -> Range<usize> {
+        self.block_groups[block] as usize..self.block_groups[block + 1] as usize
+    }
+
+    /// The group that is open, or the next to come, where a block ends.
+    #[inline(always)]
+    pub fn following(&self, block: usize) -> Option<usize> {
+        Some(self.ending(block).end).filter(|&g| g < self.groups.len())
+    }
+
+    /// Whether a group may have several terms; otherwise it has one and `B` is 0.
+    pub fn is_averaged(&self) -> bool {
+        self.tied && self.ties == Ties::Efron
+    }
 }
 
 /// What the rows of positive weight hold.
@@ -94,22 +123,13 @@ impl GroupSums {
 pub(super) struct Block {
     /// Prefix sums of the masses, then rates of the rows.
     rows: Vec<f64>,
-    /// Denominators of small groups, then their reciprocals.
-    terms: Vec<f64>,
-    /// Factor of the logarithm of each term.
-    factors: Vec<f64>,
-    slots: Vec<u32>,
+    /// Terms of the groups that end in it.
+    pub terms: Terms,
 }
 
 impl Default for Block {
     fn default() -> Self {
-        let terms = BLOCK + SMALL + LANES;
-        Self {
-            rows: vec![0.0; BLOCK + 2 * LANES],
-            terms: vec![0.0; terms],
-            factors: vec![0.0; terms],
-            slots: vec![0; BLOCK + 1],
-        }
+        Self { rows: vec![0.0; BLOCK + 2 * LANES], terms: Terms::default() }
     }
 }
 
@@ -156,7 +176,7 @@ fn load<S: Simd>(s: S, values: &[f32], i: usize, pad: f32) -> S::F {
 
 /// Loads 8 values from `i`.
 #[inline(always)]
-fn load_d<S: Simd>(s: S, values: &[f64], i: usize) -> S::D {
+pub(super) fn load_d<S: Simd>(s: S, values: &[f64], i: usize) -> S::D {
     debug_assert!(i + LANES_F64 <= values.len());
     // SAFETY: the buffers of a `Block` have a vector of slack behind the last index in use.
     unsafe { s.load_d(values.as_ptr().add(i)) }
@@ -164,19 +184,19 @@ fn load_d<S: Simd>(s: S, values: &[f64], i: usize) -> S::D {
 
 /// Stores 8 values at `i`.
 #[inline(always)]
-fn store_d<S: Simd>(s: S, values: &mut [f64], i: usize, x: S::D) {
+pub(super) fn store_d<S: Simd>(s: S, values: &mut [f64], i: usize, x: S::D) {
     debug_assert!(i + LANES_F64 <= values.len());
     // SAFETY: as for `load_d`.
     unsafe { s.store_d(values.as_mut_ptr().add(i), x) }
 }
 
-/// Range of the scores and weight of the events in rows `i0..i1`, a block.
+/// Range of the scores and weight of the events of a block.
 #[inline(always)]
-pub(super) fn survey<S: Simd>(s: S, span: &Span, i0: usize, i1: usize) -> Survey {
+pub(super) fn survey<S: Simd>(s: S, span: &Span, rows: Range<usize>) -> Survey {
     let (mut highest, mut lowest) = (s.splat(f32::NEG_INFINITY), s.splat(f32::INFINITY));
     let (mut low, mut high) = (s.splat_d(0.0), s.splat_d(0.0));
     let mut events = 0;
-    for i in (i0..i1).step_by(LANES) {
+    for i in rows.step_by(LANES) {
         let h = load(s, span.score, i, span.score[i]);
         let flags = span.flags[i / LANES];
         if let Some(weight) = span.weight {
@@ -233,17 +253,18 @@ pub(super) fn store_masses<S: Simd>(s: S, span: &Span, shift: f32, mass: &mut Ve
     }
 }
 
-/// Prefix sums of the masses of rows `i0..i1` into `prefix`: entry `p` is the sum of the first `p`.
+/// Prefix sums of the masses of a block: entry `p` of [`Block::rows`] is the sum of the first `p`.
+/// `open` is the group that is open where the block ends, or the next.
 #[inline(always)]
 pub(super) fn scan<S: Simd>(
     s: S,
     span: &Span,
     shift: f32,
-    i0: usize,
-    i1: usize,
+    rows: Range<usize>,
     open: Option<&EventGroup>,
     block: &mut Block,
 ) -> BlockSums {
+    let (i0, i1) = (rows.start, rows.end);
     let prefix = &mut block.rows;
     prefix[0] = 0.0;
     let shift = s.splat(shift);
@@ -275,54 +296,11 @@ pub(super) fn scan<S: Simd>(
     }
 }
 
-/// Events of positive weight in a group, and their weight.
-#[inline(always)]
-pub(super) fn tally(span: &Span, group: &EventGroup) -> (u32, f64) {
-    let Some(weight) = span.weight else {
-        return (group.end - group.first, f64::from(group.end - group.first));
-    };
-    let weight = &weight[group.first as usize..group.end as usize];
-    weight.iter().filter(|&&w| w > 0.0).fold((0, 0.0), |(n, sum), &w| (n + 1, sum + f64::from(w)))
-}
-
-/// Product of positive numbers, lane by lane: mantissas and exponents apart, so that thousands of
-/// them share one logarithm. Each factor adds a relative error of at most 2^-53 to the product,
-/// less than the logarithm of each would have.
-struct Product<S: Simd> {
-    mantissa: S::D,
-    exponent: S::D,
-}
-
-impl<S: Simd> Product<S> {
-    #[inline(always)]
-    fn new(s: S) -> Self {
-        Self { mantissa: s.splat_d(1.0), exponent: s.splat_d(0.0) }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, s: S, x: S::D) {
-        let (e, m) = s.split_d(x);
-        self.mantissa = s.mul_d(self.mantissa, m);
-        self.exponent = s.add_d(self.exponent, e);
-    }
-
-    #[inline(always)]
-    fn renormalise(&mut self, s: S) {
-        let (e, m) = s.split_d(self.mantissa);
-        self.mantissa = m;
-        self.exponent = s.add_d(self.exponent, e);
-    }
-
-    #[inline(always)]
-    fn ln(&self, s: S) -> S::D {
-        s.fma_d(self.exponent, s.splat_d(LN_2), ln_d(s, self.mantissa))
-    }
-}
-
 /// Risk sets of the groups that end in the block at `i0`, from its prefix sums: `a` takes `S`, `b`
-/// takes `E`.
+/// takes `E` where terms are averaged over ties.
 #[inline(always)]
 pub(super) fn risk_sets(
+    span: &Span,
     i0: usize,
     groups: &[EventGroup],
     carry: Carry,
@@ -331,130 +309,27 @@ pub(super) fn risk_sets(
     b: &mut [f64],
 ) {
     let prefix = &block.rows;
-    for ((group, a), b) in groups.iter().zip(a).zip(b) {
-        let upto = prefix[group.end as usize - i0];
-        *a = carry.before + upto;
-        *b = match (group.first as usize).checked_sub(i0) {
-            Some(first) => upto - prefix[first],
-            None => *a - carry.open,
-        };
+    for (group, a) in groups.iter().zip(&mut *a) {
+        *a = carry.before + prefix[group.end as usize - i0];
+    }
+    if span.is_averaged() {
+        for ((group, risk), b) in groups.iter().zip(a).zip(b) {
+            *b = match (group.first as usize).checked_sub(i0) {
+                Some(first) => prefix[group.end as usize - i0] - prefix[first],
+                None => *risk - carry.open,
+            };
+        }
     }
 }
 
-/// From `S` in `a` and `E` in `b`, both per group, to `A` and `B`; returns the sum of the
-/// logarithms. `groups` are those of one block. `UNIT`: every logarithm has the factor 1 (no
-/// weights, and Efron or no ties).
+/// Sum of `A` over the groups of a block, from its end.
 #[inline(always)]
-pub(super) fn events<S: Simd, const UNIT: bool>(
-    s: S,
-    span: &Span,
-    groups: &[EventGroup],
-    block: &mut Block,
-    a: &mut [f64],
-    b: &mut [f64],
-) -> f64 {
-    let Block { terms, factors, slots, .. } = block;
-    let iota = load_d(s, &IOTA, 0);
-    let mut product = Product::new(s);
-    let mut logs = s.splat_d(0.0);
-    let mut used = 0;
-    for (g, group) in groups.iter().enumerate() {
-        let risk = a[g];
-        let (count, total) = tally(span, group);
-        if count <= 1 || span.ties == Ties::Breslow {
-            terms[used] = risk;
-            if !UNIT {
-                factors[used] = total;
-            }
-            slots[g] = count.min(1);
-            used += count.min(1) as usize;
-            continue;
-        }
-        let n = count as usize;
-        let factor = if UNIT { 1.0 } else { total / f64::from(count) };
-        let (step, risk) = (s.splat_d(-b[g] / f64::from(count)), s.splat_d(risk));
-        slots[g] = count;
-        if n <= SMALL {
-            for r in (0..n).step_by(LANES_F64) {
-                // Writes past the group are overwritten by the next one.
-                let rank = s.add_d(iota, s.splat_d(r as f64));
-                store_d(s, terms, used + r, s.fma_d(rank, step, risk));
-                if !UNIT {
-                    store_d(s, factors, used + r, s.splat_d(factor));
-                }
-            }
-            used += n;
-            continue;
-        }
-        let limit = s.splat_d(f64::from(count));
-        let (mut sum_a, mut sum_b) = (s.splat_d(0.0), s.splat_d(0.0));
-        let mut own = Product::new(s);
-        for start in (0..n).step_by(PRODUCT) {
-            for r in (start..n.min(start + PRODUCT)).step_by(LANES_F64) {
-                let rank = s.add_d(iota, s.splat_d(r as f64));
-                let inside = s.gt_d(limit, rank);
-                let term = s.select_d(inside, s.fma_d(rank, step, risk), s.splat_d(1.0));
-                let inverse = s.select_d(inside, s.div_d(s.splat_d(1.0), term), s.splat_d(0.0));
-                sum_a = s.add_d(sum_a, inverse);
-                sum_b = s.fma_d(rank, inverse, sum_b);
-                own.push(s, term);
-            }
-            own.renormalise(s);
-        }
-        a[g] = factor * s.sum_d(sum_a);
-        b[g] = factor * s.sum_d(sum_b) / f64::from(count);
-        if UNIT {
-            product.mantissa = s.mul_d(product.mantissa, own.mantissa);
-            product.exponent = s.add_d(product.exponent, own.exponent);
-        } else {
-            logs = s.fma_d(s.splat_d(factor), own.ln(s), logs);
-        }
-    }
-
-    store_d(s, terms, used, s.splat_d(1.0));
-    store_d(s, factors, used, s.splat_d(0.0));
-    for k in (0..used).step_by(LANES_F64) {
-        let term = load_d(s, terms, k);
-        if UNIT {
-            product.push(s, term);
-        } else {
-            logs = s.fma_d(load_d(s, factors, k), ln_d(s, term), logs);
-        }
-        store_d(s, terms, k, s.div_d(s.splat_d(1.0), term));
-    }
-
-    let mut used = 0;
-    for g in 0..groups.len() {
-        let n = slots[g] as usize;
-        if n == 1 {
-            a[g] = if UNIT { terms[used] } else { factors[used] * terms[used] };
-            b[g] = 0.0;
-        } else if n == 0 {
-            a[g] = 0.0;
-            b[g] = 0.0;
-        } else if n <= SMALL {
-            let limit = s.splat_d(n as f64);
-            let (mut sum_a, mut sum_b) = (s.splat_d(0.0), s.splat_d(0.0));
-            for r in (0..n).step_by(LANES_F64) {
-                let rank = s.add_d(iota, s.splat_d(r as f64));
-                let inverse = load_d(s, terms, used + r);
-                let inverse = s.select_d(s.gt_d(limit, rank), inverse, s.splat_d(0.0));
-                sum_a = s.add_d(sum_a, inverse);
-                sum_b = s.fma_d(rank, inverse, sum_b);
-            }
-            let factor = if UNIT { 1.0 } else { factors[used] };
-            a[g] = factor * s.sum_d(sum_a);
-            b[g] = factor * s.sum_d(sum_b) / n as f64;
-        } else {
-            continue;
-        }
-        used += n;
-    }
-    s.sum_d(if UNIT { product.ln(s) } else { logs })
+pub(super) fn total(a: &[f64]) -> f64 {
+    a.iter().rev().fold(0.0, |sum, a| sum + a)
 }
 
-/// Replaces `A` by `R`: adds up the groups of a block from its end, and `later`, the sum of `A`
-/// over all later blocks. Returns the sum over the block.
+/// Replaces `A` by `R`: [`total`] of the groups of a block from each one on, plus `later`, the sum
+/// of `A` over all later blocks. Returns the block's total.
 #[inline(always)]
 pub(super) fn rates(a: &mut [f64], later: f64) -> f64 {
     let mut sum = 0.0;
@@ -465,23 +340,35 @@ pub(super) fn rates(a: &mut [f64], later: f64) -> f64 {
     sum
 }
 
-/// Gradient of rows `i0..i1` into `out`, which is that block of it. `rate` and `b` belong to the
-/// groups of the block; `next` is the group open at its end with its `B`.
+/// What the rows of a block feel.
+pub(super) struct Rates<'a> {
+    /// Groups that end in the block.
+    pub groups: &'a [EventGroup],
+    /// Their `R`.
+    pub rate: &'a [f64],
+    /// Their `B`.
+    pub b: &'a [f64],
+    /// `R` behind the last of them.
+    pub later: f64,
+    /// The group that is open where the block ends, or the next, and its `B`.
+    pub next: Option<(&'a EventGroup, f64)>,
+}
+
+/// Gradient of the rows of a block into `out`.
 #[inline(always)]
 pub(super) fn gradient<S: Simd>(
     s: S,
     span: &Span,
     shift: f32,
     scale: f64,
-    i0: usize,
-    groups: &[EventGroup],
-    rate: &[f64],
-    b: &[f64],
-    later: f64,
-    next: Option<(&EventGroup, f64)>,
+    rows: Range<usize>,
+    felt: Rates,
     block: &mut Block,
     out: &mut [f32],
 ) {
+    let Rates { groups, rate, b, later, next } = felt;
+    let i0 = rows.start;
+    let averaged = span.is_averaged();
     let rates = &mut block.rows;
     let rows = out.len();
     let mut fill = |from: usize, to: usize, value: f64| {
@@ -494,13 +381,13 @@ pub(super) fn gradient<S: Simd>(
     for ((group, &rate), &b) in groups.iter().zip(rate).zip(b) {
         let end = group.end as usize - i0;
         fill(from, end, rate);
-        if b != 0.0 {
+        if averaged && b != 0.0 {
             fill((group.first as usize).saturating_sub(i0), end, rate - b);
         }
         from = end;
     }
     fill(from, rows, later);
-    if let Some((group, b)) = next.filter(|(group, _)| (group.first as usize) < i0 + rows) {
+    if let Some((group, b)) = next.filter(|(group, _)| averaged && (group.first as usize) < i0 + rows) {
         fill((group.first as usize).saturating_sub(i0), rows, later - b);
     }
 

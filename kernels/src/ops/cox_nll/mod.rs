@@ -21,14 +21,17 @@
 //! Survival Data", 2000, ch. 3). Strata add up. Left truncation: at risk in `(entry, time]`.
 
 mod fast;
+mod op;
 mod order;
 mod problem;
 pub mod reference;
+mod terms;
 mod truncation;
 mod wide;
 
 use rayon::prelude::*;
 
+pub use op::CoxNll;
 pub use order::{CoxInputError, RiskOrder};
 
 use self::problem::Problem;

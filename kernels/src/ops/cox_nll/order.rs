@@ -2,6 +2,7 @@
 
 use osteon_core::{ExitCode, Failure};
 
+use super::fast::BLOCK;
 use crate::simd::LANES;
 
 /// Why a survival outcome has no risk sets.
@@ -72,6 +73,10 @@ pub(super) struct Stratum {
     pub rows: std::ops::Range<usize>,
     pub groups: std::ops::Range<usize>,
     pub flags: std::ops::Range<usize>,
+    /// Entries of [`RiskOrder::block_groups`], one more than the stratum has blocks.
+    pub blocks: std::ops::Range<usize>,
+    /// Whether some of its events share a time.
+    pub tied: bool,
 }
 
 /// Left truncation, in ranks of time (see [`RiskOrder::time_rank`]).
@@ -101,9 +106,9 @@ pub struct RiskOrder {
     pub(super) groups: Vec<EventGroup>,
     /// Event flags, 16 rows to a word; each stratum starts a word.
     pub(super) flags: Vec<u16>,
+    /// Per block of rows, how many groups of the stratum end before it.
+    pub(super) block_groups: Vec<u32>,
     pub(super) truncation: Option<Truncation>,
-    /// Events in all.
-    pub(super) events: usize,
 }
 
 impl RiskOrder {
@@ -231,6 +236,7 @@ impl RiskOrder {
         let mut strata = Vec::new();
         let mut groups: Vec<EventGroup> = Vec::new();
         let mut flags = Vec::new();
+        let mut block_groups = Vec::new();
         let mut start = 0;
         for same in stratum.chunk_by(|a, b| a == b) {
             let rows = start..start + same.len();
@@ -245,12 +251,22 @@ impl RiskOrder {
             flags.extend(event[rows.clone()].chunks(LANES).map(|chunk| {
                 chunk.iter().enumerate().fold(0u16, |word, (lane, &e)| word | (u16::from(e) << lane))
             }));
-            strata.push(Stratum { rows, groups: first_group..groups.len(), flags: first_flag..flags.len() });
+            let first_block = block_groups.len();
+            block_groups.extend((0..=same.len().div_ceil(BLOCK)).map(|k| {
+                groups[first_group..].partition_point(|group| group.end as usize <= k * BLOCK) as u32
+            }));
+            let tied = groups[first_group..].iter().any(|group| group.end - group.first > 1);
+            strata.push(Stratum {
+                rows,
+                groups: first_group..groups.len(),
+                flags: first_flag..flags.len(),
+                blocks: first_block..block_groups.len(),
+                tied,
+            });
             start += same.len();
         }
         let truncation = leaves.map(|leaves| truncation(leaves, &time_rank, &strata, &groups));
-        let events = event.iter().filter(|&&e| e).count();
-        Self { order, event, time_rank, stratum, strata, groups, flags, truncation, events }
+        Self { order, event, time_rank, stratum, strata, groups, flags, block_groups, truncation }
     }
 }
 

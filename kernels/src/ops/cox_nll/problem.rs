@@ -4,9 +4,9 @@
 use rayon::prelude::*;
 
 use super::fast::{self, BLOCK, Block, BlockSums, Carry, Span, Survey};
-use super::order::{EventGroup, Stratum};
+use super::order::Stratum;
 use super::truncation::Departures;
-use super::{CoxLoss, CoxScratch, RiskOrder, Ties, truncation, wide};
+use super::{CoxLoss, CoxScratch, RiskOrder, Ties, terms, truncation, wide};
 use crate::simd::{Kernel, Level, Simd, run_on};
 
 /// Rows from which a stratum's blocks are worth spreading over threads.
@@ -23,13 +23,15 @@ pub(super) struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn span(&self, stratum: &Stratum) -> Span<'a> {
+    pub fn span(&self, stratum: &Stratum) -> Span<'a> {
         Span {
             score: &self.score[stratum.rows.clone()],
             weight: self.weight.map(|w| &w[stratum.rows.clone()]),
             flags: &self.order.flags[stratum.flags.clone()],
             groups: &self.order.groups[stratum.groups.clone()],
+            block_groups: &self.order.block_groups[stratum.blocks.clone()],
             ties: self.ties,
+            tied: stratum.tied,
         }
     }
 
@@ -46,13 +48,13 @@ impl<'a> Problem<'a> {
         scratch.surveys.extend(strata.iter().map(|stratum| {
             let span = self.span(stratum);
             if spread && is_long(&span) {
-                let parts: Vec<Survey> = (0..span.score.len().div_ceil(BLOCK))
+                let parts: Vec<Survey> = (0..span.blocks())
                     .into_par_iter()
-                    .map(|k| run_on(level, SurveyRows { span, from: k * BLOCK, to: (k + 1) * BLOCK }))
+                    .map(|k| run_on(level, SurveyBlocks { span, blocks: k..k + 1 }))
                     .collect();
                 parts.into_iter().fold(Survey::default(), Survey::join)
             } else {
-                run_on(level, SurveyRows { span, from: 0, to: span.score.len() })
+                run_on(level, SurveyBlocks { span, blocks: 0..span.blocks() })
             }
         }));
         let event_weight: f64 = scratch.surveys.iter().map(|s| s.event_weight).sum();
@@ -89,21 +91,17 @@ fn is_long(span: &Span) -> bool {
     span.score.len() >= PARALLEL_ROWS
 }
 
-struct SurveyRows<'a> {
+struct SurveyBlocks<'a> {
     span: Span<'a>,
-    from: usize,
-    to: usize,
+    blocks: std::ops::Range<usize>,
 }
 
-impl Kernel for SurveyRows<'_> {
+impl Kernel for SurveyBlocks<'_> {
     type Out = Survey;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Survey {
-        let to = self.to.min(self.span.score.len());
-        (self.from..to)
-            .step_by(BLOCK)
-            .map(|i0| fast::survey(s, &self.span, i0, to.min(i0 + BLOCK)))
-            .fold(Survey::default(), Survey::join)
+        let parts = self.blocks.map(|k| fast::survey(s, &self.span, self.span.rows(k)));
+        parts.fold(Survey::default(), Survey::join)
     }
 }
 
@@ -115,46 +113,56 @@ struct Narrow<'a> {
     scale: f64,
 }
 
-impl<'a> Narrow<'a> {
-    /// Rows and groups of the block from `i0`; the groups start at `g0`.
+impl Narrow<'_> {
+    /// Prefix sums of block `k`.
     #[inline(always)]
-    fn block(&self, i0: usize, g0: usize) -> (usize, usize) {
-        let groups = self.span.groups;
-        let i1 = self.span.score.len().min(i0 + BLOCK);
-        let candidates = &groups[g0..groups.len().min(g0 + BLOCK)];
-        (i1, g0 + candidates.partition_point(|group| group.end as usize <= i1))
+    fn scan<S: Simd>(&self, s: S, k: usize, block: &mut Block) -> BlockSums {
+        let open = self.span.following(k).map(|g| &self.span.groups[g]);
+        fast::scan(s, &self.span, self.survey.shift(), self.span.rows(k), open, block)
     }
 
-    /// Whether every logarithm has the factor 1.
-    fn is_unit(&self) -> bool {
-        let untied = self.span.groups.len() as f64 == self.survey.event_weight;
-        self.span.weight.is_none() && (self.span.ties == Ties::Efron || untied)
-    }
-
-    #[inline(always)]
-    fn scan<S: Simd>(&self, s: S, i0: usize, g0: usize, block: &mut Block) -> BlockSums {
-        let (i1, g1) = self.block(i0, g0);
-        fast::scan(s, &self.span, self.survey.shift(), i0, i1, self.span.groups.get(g1), block)
-    }
-
-    /// Forward half of a block after [`Self::scan`]; `a` and `b` are those of its groups.
+    /// `A` and `B` of the groups that end in block `k`, after [`Self::scan`]; returns the sum of
+    /// the logarithms.
     #[inline(always)]
     fn forward<S: Simd>(
         &self,
         s: S,
-        i0: usize,
-        groups: &[EventGroup],
+        k: usize,
         carry: Carry,
         block: &mut Block,
         a: &mut [f64],
         b: &mut [f64],
     ) -> f64 {
-        fast::risk_sets(i0, groups, carry, block, a, b);
-        if self.is_unit() {
-            fast::events::<S, true>(s, &self.span, groups, block, a, b)
+        let span = &self.span;
+        let groups = &span.groups[span.ending(k)];
+        fast::risk_sets(span, k * BLOCK, groups, carry, block, a, b);
+        if span.weight.is_none() && (span.ties == Ties::Efron || !span.tied) {
+            terms::events::<S, true>(s, span, groups, &mut block.terms, a, b)
         } else {
-            fast::events::<S, false>(s, &self.span, groups, block, a, b)
+            terms::events::<S, false>(s, span, groups, &mut block.terms, a, b)
         }
+    }
+
+    /// Gradient of block `k` into `out`. `a` belongs to the groups that end in it, `b` to all,
+    /// `later` is the sum of `A` over later blocks; returns that of the block before.
+    #[inline(always)]
+    fn backward<S: Simd>(
+        &self,
+        s: S,
+        k: usize,
+        later: f64,
+        a: &mut [f64],
+        b: &[f64],
+        block: &mut Block,
+        out: &mut [f32],
+    ) -> f64 {
+        let span = &self.span;
+        let sum = fast::rates(a, later);
+        let groups = span.ending(k);
+        let next = span.following(k).map(|g| (&span.groups[g], b[g]));
+        let here = fast::Rates { groups: &span.groups[groups.clone()], rate: a, b: &b[groups], later, next };
+        fast::gradient(s, span, self.survey.shift(), self.scale, span.rows(k), here, block, out);
+        later + sum
     }
 
     /// Loss from the sums of the blocks.
@@ -165,64 +173,55 @@ impl<'a> Narrow<'a> {
     }
 
     /// The blocks over the threads of the current pool.
-    fn spread(self, level: Level, gradient: &mut [f32], scratch: &mut CoxScratch) -> f64 {
-        let n = self.span.score.len();
-        let mut starts = vec![(0, 0)];
-        while let Some(&(i0, g0)) = starts.last().filter(|(i0, _)| *i0 < n) {
-            starts.push(self.block(i0, g0));
+    fn spread(&self, level: Level, gradient: &mut [f32], scratch: &mut CoxScratch) -> f64 {
+        let span = &self.span;
+        let blocks = span.blocks();
+        let sums: Vec<BlockSums> = (0..blocks)
+            .into_par_iter()
+            .map_init(Block::default, |block, k| run_on(level, Scan { narrow: self, k, block }))
+            .collect();
+        let mut carry = Carry::default();
+        let mut carries = Vec::with_capacity(blocks);
+        for sums in &sums {
+            carries.push(carry);
+            carry = carry.next(sums);
         }
-        let blocks: Vec<((usize, usize), (usize, usize))> =
-            starts.windows(2).map(|pair| (pair[0], pair[1])).collect();
-        let sums: Vec<BlockSums> = blocks
-            .par_iter()
-            .map_init(Block::default, |block, &((i0, g0), _)| {
-                run_on(level, Scan { narrow: &self, i0, g0, block })
+
+        scratch.groups.resize(span.groups.len());
+        let a = pieces(&mut scratch.groups.a, span);
+        let b = pieces(&mut scratch.groups.b, span);
+        let parts: Vec<(f64, f64)> = (carries, a, b)
+            .into_par_iter()
+            .enumerate()
+            .map_init(Block::default, |block, (k, (carry, a, b))| {
+                let logs = run_on(level, Forward { narrow: self, k, carry, block, a, b });
+                (logs, fast::total(a))
             })
             .collect();
-        let carries: Vec<Carry> = sums
-            .iter()
-            .scan(Carry::default(), |carry, sums| Some(std::mem::replace(carry, carry.next(sums))))
-            .collect();
-        let end = carries.last().zip(sums.last()).map_or(Carry::default(), |(c, s)| c.next(s));
+        let logs = parts.iter().zip(&sums).fold(0.0, |sum, ((logs, _), s)| sum + (logs - s.event_score));
 
-        scratch.groups.resize(self.span.groups.len());
-        let lengths = || blocks.iter().map(|((_, g0), (_, g1))| g1 - g0);
-        let a = pieces(&mut scratch.groups.a, lengths());
-        let b = pieces(&mut scratch.groups.b, lengths());
-        let parts: Vec<(f64, f64)> = blocks
-            .par_iter()
-            .zip(&carries)
-            .zip(a.into_par_iter().zip(b))
-            .map_init(Block::default, |block, ((&((i0, g0), _), &carry), (a, b))| {
-                let logs = run_on(level, Forward { narrow: &self, i0, g0, carry, block, a, b });
-                (logs, a.iter().rev().fold(0.0, |sum, a| sum + a))
-            })
-            .collect();
-        let logs =
-            parts.iter().zip(&sums).fold(0.0, |loss, ((logs, _), sums)| loss + (logs - sums.event_score));
-
-        let mut later = vec![0.0; blocks.len()];
-        for k in (1..blocks.len()).rev() {
+        let mut later = vec![0.0; blocks];
+        for k in (1..blocks).rev() {
             later[k - 1] = later[k] + parts[k].1;
         }
+        let a = pieces(&mut scratch.groups.a, span);
         let b = &scratch.groups.b;
-        let a = pieces(&mut scratch.groups.a, lengths());
-        blocks
-            .par_iter()
-            .zip(later)
-            .zip(a.into_par_iter().zip(gradient.par_chunks_mut(BLOCK)))
-            .for_each_init(Block::default, |block, ((&((i0, g0), _), later), (a, out))| {
-                run_on(level, Backward { narrow: &self, i0, g0, later, a, b, block, out });
-            });
-        self.loss(logs, end)
+        let out: Vec<&mut [f32]> = gradient.chunks_mut(BLOCK).collect();
+        (later, a, out).into_par_iter().enumerate().for_each_init(
+            Block::default,
+            |block, (k, (later, a, out))| {
+                run_on(level, Backward { narrow: self, k, later, a, b, block, out });
+            },
+        );
+        self.loss(logs, carry)
     }
 }
 
-/// Cuts `values` into consecutive pieces.
-fn pieces<'v>(mut values: &'v mut [f64], lengths: impl Iterator<Item = usize>) -> Vec<&'v mut [f64]> {
-    lengths
-        .map(|length| {
-            let (piece, rest) = std::mem::take(&mut values).split_at_mut(length);
+/// Cuts an array over groups into those of each block.
+fn pieces<'v>(mut values: &'v mut [f64], span: &Span) -> Vec<&'v mut [f64]> {
+    (0..span.blocks())
+        .map(|k| {
+            let (piece, rest) = std::mem::take(&mut values).split_at_mut(span.ending(k).len());
             values = rest;
             piece
         })
@@ -231,8 +230,7 @@ fn pieces<'v>(mut values: &'v mut [f64], lengths: impl Iterator<Item = usize>) -
 
 struct Scan<'a> {
     narrow: &'a Narrow<'a>,
-    i0: usize,
-    g0: usize,
+    k: usize,
     block: &'a mut Block,
 }
 
@@ -240,14 +238,13 @@ impl Kernel for Scan<'_> {
     type Out = BlockSums;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> BlockSums {
-        self.narrow.scan(s, self.i0, self.g0, self.block)
+        self.narrow.scan(s, self.k, self.block)
     }
 }
 
 struct Forward<'a> {
     narrow: &'a Narrow<'a>,
-    i0: usize,
-    g0: usize,
+    k: usize,
     carry: Carry,
     block: &'a mut Block,
     a: &'a mut [f64],
@@ -258,40 +255,26 @@ impl Kernel for Forward<'_> {
     type Out = f64;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
-        let groups = &self.narrow.span.groups[self.g0..self.g0 + self.a.len()];
-        self.narrow.scan(s, self.i0, self.g0, self.block);
-        self.narrow.forward(s, self.i0, groups, self.carry, self.block, self.a, self.b)
+        self.narrow.scan(s, self.k, self.block);
+        self.narrow.forward(s, self.k, self.carry, self.block, self.a, self.b)
     }
 }
 
 struct Backward<'a> {
     narrow: &'a Narrow<'a>,
-    i0: usize,
-    g0: usize,
+    k: usize,
     later: f64,
-    /// Of the block's groups.
     a: &'a mut [f64],
-    /// Of all groups.
     b: &'a [f64],
     block: &'a mut Block,
     out: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {
-    /// `later` of the block before.
-    type Out = f64;
+    type Out = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
-        let Narrow { span, survey, scale } = self.narrow;
-        let g1 = self.g0 + self.a.len();
-        let before = self.later + fast::rates(self.a, self.later);
-        let next = span.groups.get(g1).map(|group| (group, self.b[g1]));
-        let (groups, b) = (&span.groups[self.g0..g1], &self.b[self.g0..g1]);
-        let shift = survey.shift();
-        fast::gradient(
-            s, span, shift, *scale, self.i0, groups, self.a, b, self.later, next, self.block, self.out,
-        );
-        before
+    fn run<S: Simd>(self, s: S) {
+        self.narrow.backward(s, self.k, self.later, self.a, self.b, self.block, self.out);
     }
 }
 
@@ -307,26 +290,21 @@ impl Kernel for InOrder<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let Self { narrow, gradient, scratch } = self;
-        let (groups, n) = (narrow.span.groups, narrow.span.score.len());
-        scratch.groups.resize(groups.len());
+        let span = &narrow.span;
+        scratch.groups.resize(span.groups.len());
         let (a, b) = (&mut scratch.groups.a[..], &mut scratch.groups.b[..]);
         let block = &mut scratch.block;
-        let (mut carry, mut logs, mut g0) = (Carry::default(), 0.0, 0);
-        for i0 in (0..n).step_by(BLOCK) {
-            let (_, g1) = narrow.block(i0, g0);
-            let sums = narrow.scan(s, i0, g0, block);
-            let (a, b) = (&mut a[g0..g1], &mut b[g0..g1]);
-            logs += narrow.forward(s, i0, &groups[g0..g1], carry, block, a, b) - sums.event_score;
+        let (mut carry, mut logs) = (Carry::default(), 0.0);
+        for k in 0..span.blocks() {
+            let groups = span.ending(k);
+            let sums = narrow.scan(s, k, block);
+            let part = narrow.forward(s, k, carry, block, &mut a[groups.clone()], &mut b[groups]);
+            logs += part - sums.event_score;
             carry = carry.next(&sums);
-            g0 = g1;
         }
-        let (mut later, mut g1) = (0.0, groups.len());
+        let mut later = 0.0;
         for (k, out) in gradient.chunks_mut(BLOCK).enumerate().rev() {
-            let i0 = k * BLOCK;
-            let from = g1.saturating_sub(BLOCK);
-            let g0 = from + groups[from..g1].partition_point(|group| group.end as usize <= i0);
-            later = Backward { narrow: &narrow, i0, g0, later, a: &mut a[g0..g1], b, block, out }.run(s);
-            g1 = g0;
+            later = narrow.backward(s, k, later, &mut a[span.ending(k)], b, block, out);
         }
         narrow.loss(logs, carry)
     }

@@ -6,8 +6,9 @@
 //! [`LOSS`] the caller takes the wide path, which never subtracts.
 
 use super::CoxScratch;
-use super::fast::{self, BLOCK, Span, Survey};
+use super::fast::{self, Span, Survey};
 use super::order::{Stratum, Truncation};
+use super::terms;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Largest amplification of rounding errors that is accepted: 2^27 leaves a relative error of
@@ -56,8 +57,7 @@ impl Kernel for Truncated<'_, '_> {
         let (lowest, highest) = (0..n)
             .filter(|&i| present(i))
             .fold((f64::INFINITY, 0.0f64), |(low, high), i| (low.min(mass[i]), high.max(mass[i])));
-        // Not `>`: NaN goes to the wide path too.
-        if !(n as f64 * highest <= LOSS * lowest) {
+        if n as f64 * highest > LOSS * lowest {
             return None;
         }
 
@@ -74,12 +74,10 @@ impl Kernel for Truncated<'_, '_> {
             a[g] = entered.1 - left.1;
             b[g] = mass[group.first as usize..group.end as usize].iter().sum();
         }
-        let (mut loss, mut g0) = (0.0, 0);
-        for i1 in (0..n).step_by(BLOCK).map(|i0| n.min(i0 + BLOCK)) {
-            let g1 = g0 + groups[g0..].partition_point(|group| group.end as usize <= i1);
-            let (a, b) = (&mut a[g0..g1], &mut b[g0..g1]);
-            loss += fast::events::<S, false>(s, &span, &groups[g0..g1], block, a, b);
-            g0 = g1;
+        let mut loss = 0.0;
+        for here in (0..span.blocks()).map(|k| span.ending(k)) {
+            let (a, b) = (&mut a[here.clone()], &mut b[here.clone()]);
+            loss += terms::events::<S, false>(s, &span, &groups[here], &mut block.terms, a, b);
         }
 
         let own = b;
@@ -94,7 +92,8 @@ impl Kernel for Truncated<'_, '_> {
             let event = span.flags[i / LANES] >> (i % LANES) & 1 == 1;
             let w = span.weight.map_or(1.0, |w| f64::from(w[i]));
             let until = departures.until[i] as usize;
-            let (felt, died) = if event { (own[g], w) } else { (0.0, 0.0) };
+            let felt = if event && span.is_averaged() { own[g] } else { 0.0 };
+            let died = if event { w } else { 0.0 };
             let rate = if until > g { rate(g) - rate(until) - felt } else { 0.0 };
             gradient[i] = (scale * (mass[i] * rate - died)) as f32;
             if died > 0.0 {
@@ -102,6 +101,7 @@ impl Kernel for Truncated<'_, '_> {
             }
         }
         let shift = f64::from(survey.shift()) * std::f64::consts::LN_2;
-        Some(loss + shift * survey.event_weight)
+        // The last term is 0 unless a score was not a number, which a logarithm may have hidden.
+        Some(loss + shift * survey.event_weight + 0.0 * entered.1)
     }
 }

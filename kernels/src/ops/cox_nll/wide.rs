@@ -6,7 +6,8 @@
 //! subtract. No two positive quantities are ever subtracted except `S - (r / d) E >= S / d`.
 
 use super::Ties;
-use super::fast::{Span, tally};
+use super::fast::Span;
+use super::terms::tally;
 use super::truncation::Departures;
 use crate::simd::LANES;
 
