@@ -15,6 +15,8 @@ pub enum CommandError {
     Room(Box<dyn Failure>),
     /// stdout could not be written.
     Stdout(io::Error),
+    /// Already said, here or by another rank.
+    Silent(ExitCode),
     /// Arguments that exclude each other, a missing part: a message, a code and a hint.
     Plain(String, ExitCode, Option<String>),
 }
@@ -35,6 +37,7 @@ impl CommandError {
                 talk.error(&format!("cannot write the result: {e}"), &[], None);
                 code(ExitCode::Io)
             }
+            Self::Silent(exit) => code(*exit),
             Self::Plain(message, exit, hint) => {
                 talk.error(message, &[], hint.as_deref());
                 code(*exit)

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use osteon_core::ExitCode;
+use osteon_core::{ExitCode, Failure};
+use osteon_federate::{Comm, ConnectOptions, connect};
+use osteon_study::StudyError;
 use osteon_study::plan::Plan;
 use osteon_study::stop::Stop;
 use osteon_study::train::{Outcome, Request, train};
@@ -62,7 +64,12 @@ impl Train {
         let threads = self.compute.threads();
         talk.detail(&plan.to_string());
         let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
-        match train(&request, talk)? {
+        let comm = connect(ConnectOptions::default())?;
+        let outcome = match train(&request, &comm, talk) {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(end_all(&comm, error, talk)),
+        };
+        match outcome {
             Outcome::Finished(summary) => talk.result(&summary, &headline(&summary))?,
             Outcome::AlreadyFinished(summary) => {
                 talk.say(&format!("{} is already finished", request.output.display()));
@@ -75,6 +82,22 @@ impl Train {
         }
         Ok(ExitCode::Ok)
     }
+}
+
+/// An error that only this rank knows must end the others too, or they wait for it in a collective.
+fn end_all(comm: &Comm, error: StudyError, talk: &Talk) -> CommandError {
+    let agreed = matches!(&error, StudyError::Federate(e) if e.is_agreed());
+    if comm.size() > 1 && !agreed {
+        let code = error.exit_code();
+        let _ = CommandError::from(error).report(talk);
+        comm.abort(i32::from(code as u8));
+        return CommandError::Silent(code);
+    }
+    if comm.rank() > 0 {
+        // Rank 0 prints the same error.
+        return CommandError::Silent(error.exit_code());
+    }
+    error.into()
 }
 
 fn headline(summary: &osteon_report::Summary) -> String {

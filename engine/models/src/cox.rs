@@ -30,8 +30,8 @@ mod symmetric;
 mod tests;
 
 pub use error::CoxError;
-pub use osteon_kernels::ops::cox_nll::Ties;
 pub use fit::{CoxFit, Test, fit};
+pub use osteon_kernels::ops::cox_nll::Ties;
 pub use proportional::{ProportionalHazards, TimeScale, proportional_hazards};
 
 /// A cohort as the fit sees it. Slices have one entry per patient.

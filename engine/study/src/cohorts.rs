@@ -87,7 +87,11 @@ impl Cohorts {
 }
 
 fn rules(data: &Data, one_site: bool) -> Rules {
-    Rules { allow_post_baseline: data.allow_post_baseline, drop_missing_outcome: data.drop_missing_outcome, one_site }
+    Rules {
+        allow_post_baseline: data.allow_post_baseline,
+        drop_missing_outcome: data.drop_missing_outcome,
+        one_site,
+    }
 }
 
 /// One table that every rank reads: sites are simulated, named by a column, or absent.
@@ -98,7 +102,9 @@ fn from_one_table(study: &Study, column: Option<&str>, comm: &Comm) -> Result<Co
     let schema = schema(&table, &data, column, false)?;
     let all = Dataset::from_table(&table, &schema, &rules(&data, false))?;
     let (train, test) = match own_test {
-        Some(test) => (all.rows().collect(), Dataset::from_table(&test, &schema, &rules(&data, true))?),
+        Some(test) => {
+            ((0..all.n).collect::<Vec<usize>>(), Dataset::from_table(&test, &schema, &rules(&data, true))?)
+        }
         None => {
             let drawn = split::train_test(all.n, study.split.test, study.split.seed)?;
             (drawn.train, all.subset(&drawn.test))

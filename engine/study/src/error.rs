@@ -72,7 +72,9 @@ pub enum StudyError {
         nearest: Option<String>,
     },
     /// Sites with files of their own must agree on a category's levels beforehand.
-    #[error("column \"{column}\" is a category, and its levels must be agreed before any site reads its rows")]
+    #[error(
+        "column \"{column}\" is a category, and its levels must be agreed before any site reads its rows"
+    )]
     Levels {
         /// The column.
         column: String,

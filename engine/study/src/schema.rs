@@ -1,7 +1,6 @@
 //! From the study file and a table's columns to the schema of the cohort.
 
-use osteon_data::schema::{ColumnSpec, Kind, Role, Transform};
-use osteon_data::{Features, Roles, Schema};
+use osteon_data::{ColumnSpec, Features, Kind, Role, Roles, Schema, Transform};
 use osteon_table::Table;
 
 use crate::StudyError;

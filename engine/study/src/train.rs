@@ -58,12 +58,14 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
     }
     comm.require_same("the study", &request.study.identity())?;
     comm.require_same("the numeric profile", CPU_PROFILE)?;
+    // One pool for the process; a second run in it keeps the first one's threads.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(request.threads).build_global();
     let mut phases = Phases::new();
     let opened = match comm.rank() {
         0 => open(request, comm, watch).map(Some),
         _ => Ok(None),
     };
-    let opened = comm.agree(opened.map_err(|e| shared(&e, comm)))?;
+    let opened = comm.agree(opened.map_err(|e| FederateError::local(&e)))?;
     let finished = matches!(opened, Some(Opened::Finished(..)));
     if comm.decide(u64::from(finished))? == 1 {
         return Ok(Outcome::AlreadyFinished(match opened {
@@ -80,7 +82,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         _ => None,
     };
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
-    let cohorts = comm.agree(cohorts.map_err(|e| shared(&e, comm)))?;
+    let cohorts = comm.agree(cohorts.map_err(|e| FederateError::local(&e)))?;
     tell(&cohorts, comm, watch);
     let job = Job {
         study: &request.study,
@@ -108,11 +110,6 @@ fn open(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, Stu
     dir.begin(&record, request.restart)
 }
 
-/// An error as all ranks report it; a lone process keeps its own words.
-fn shared(error: &StudyError, _comm: &Comm) -> FederateError {
-    FederateError::local(error)
-}
-
 fn tell(cohorts: &Cohorts, comm: &Comm, watch: &dyn Watch) {
     let patients: usize = cohorts.sites.iter().map(|s| s.train.n).sum();
     let events: usize = cohorts.sites.iter().map(|s| s.train.events()).sum();
@@ -135,7 +132,7 @@ fn finish(request: &Request, result: Fit, job: &Job, mut phases: Phases) -> Resu
     };
     let patients = result.train[0];
     let written = phases.time("write", || result.write(dir, request.study.train.arm.name(), model));
-    let mut summary = job.comm.agree(written.map_err(|e| shared(&e, job.comm)))?;
+    let mut summary = job.comm.agree(written.map_err(|e| FederateError::local(&e)))?;
     let timing = Timing::of(&phases, request.threads, patients, peak_memory_bytes());
     summary.wall_s = timing.wall_s;
     summary.phases = timing.phases.clone();

@@ -9,7 +9,9 @@ use osteon_core::phases::Phases;
 use osteon_data::FittedPreprocess;
 use osteon_federate::checkpoint::{Checkpoints, SiteState};
 use osteon_federate::metrics::{Pairs, SiteMetrics};
-use osteon_federate::rounds::{Ended, Federation, Learner, LocalJob, LocalUpdate, Outcome, Plan, RoundRecord};
+use osteon_federate::rounds::{
+    Ended, Federation, Learner, LocalJob, LocalUpdate, Outcome, Plan, RoundRecord,
+};
 use osteon_federate::sampling::ClientSampling;
 use osteon_federate::sites::{SiteInfo, Weights};
 use osteon_federate::strategies::{Strategy, strategy};
@@ -22,8 +24,8 @@ use osteon_report::{Lines, Metric};
 use super::network::{self, Replicate};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
-use crate::config::{self, LocalState, SiteWeights};
 use crate::cohorts::Scope;
+use crate::config::{self, LocalState, SiteWeights};
 use crate::{Study, StudyError};
 
 /// The sites of one rank, each with a problem per replicate.
@@ -245,7 +247,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
 /// Fits the preprocessing over all sites and applies it to those held here.
 fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
     let pooled = job.cohorts.pooled();
-    let rows: Vec<usize> = pooled.rows().collect();
+    let rows: Vec<usize> = (0..pooled.n).collect();
     let spec = preprocessing(job.study);
     let preprocess = FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?;
     super::local::warn_constant(job, &preprocess);
@@ -312,7 +314,11 @@ fn plan(study: &Study) -> Plan {
             SiteWeights::Events => Weights::Events,
             SiteWeights::Uniform => Weights::Uniform,
         },
-        sampling: if fed.fraction < 1.0 { ClientSampling::Fraction(fed.fraction) } else { ClientSampling::All },
+        sampling: if fed.fraction < 1.0 {
+            ClientSampling::Fraction(fed.fraction)
+        } else {
+            ClientSampling::All
+        },
         scale_bits: fed.scale_bits.map(|b| b as i32),
         evaluate_every: 1,
         checkpoint_every: fed.checkpoint_every,
@@ -346,7 +352,11 @@ fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
 }
 
 fn metric(
-    record: &RoundRecord, names: &[String], replicates: &[Replicate], common: Option<f64>, scope: Scope,
+    record: &RoundRecord,
+    names: &[String],
+    replicates: &[Replicate],
+    common: Option<f64>,
+    scope: Scope,
 ) -> Metric {
     let seeds: Vec<usize> = (0..replicates.len()).filter(|&g| replicates[g].bootstrap.is_none()).collect();
     let of_seeds = || record.sites.iter().filter(|s| seeds.contains(&s.group));
@@ -374,7 +384,11 @@ fn metric(
 }
 
 fn result(
-    job: &Job, learner: Sites, outcome: &Outcome, last: Option<RoundRecord>, preprocess: FittedPreprocess,
+    job: &Job,
+    learner: Sites,
+    outcome: &Outcome,
+    last: Option<RoundRecord>,
+    preprocess: FittedPreprocess,
 ) -> Result<Fit, StudyError> {
     let study = job.study;
     let q = learner.batch.layout().len();

@@ -5,8 +5,8 @@ use osteon_metrics::kaplan_meier::kaplan_meier;
 use osteon_metrics::{ConcordanceCounts, bootstrap, c_index, concordance, log_rank};
 use osteon_report::records::{CIndex, Curve, KaplanMeier};
 
-use crate::config::{Evaluation, Interval};
 use crate::cohorts::Scope;
+use crate::config::{Evaluation, Interval};
 
 /// Counts of comparable pairs; all zero where there are none.
 pub fn pairs(rows: &Dataset, risk: &[f64]) -> ConcordanceCounts {
@@ -28,13 +28,18 @@ pub fn mean(values: &[Option<f64>]) -> Option<f64> {
 /// The record of a concordance: `per_seed` beside an interval from the mean risk over the seeds
 /// (`risk`, absent where the patients are not all here).
 pub fn record(
-    per_seed: Vec<Option<f64>>, held_out: &Dataset, risk: Option<&[f64]>, scope: Scope, asked: &Evaluation, seed: u64,
+    per_seed: Vec<Option<f64>>,
+    held_out: &Dataset,
+    risk: Option<&[f64]>,
+    scope: Scope,
+    asked: &Evaluation,
+    seed: u64,
 ) -> CIndex {
     let defined: Vec<f64> = per_seed.iter().flatten().copied().collect();
     let centre = mean(&per_seed);
-    let sd = centre.filter(|_| defined.len() > 1).map(|m| {
-        (defined.iter().map(|c| (c - m).powi(2)).sum::<f64>() / (defined.len() - 1) as f64).sqrt()
-    });
+    let sd = centre
+        .filter(|_| defined.len() > 1)
+        .map(|m| (defined.iter().map(|c| (c - m).powi(2)).sum::<f64>() / (defined.len() - 1) as f64).sqrt());
     let (ci95, ci_method) = match risk {
         Some(risk) => interval(held_out, risk, asked, seed),
         None => (None, "not computed: the held-out patients stay at their sites".to_owned()),
@@ -50,13 +55,16 @@ fn interval(rows: &Dataset, risk: &[f64], asked: &Evaluation, seed: u64) -> (Opt
         Interval::Bootstrap => {
             let n = asked.resamples as usize;
             let made = bootstrap(time, event, risk, seed, n, asked.level).ok();
-            let method = format!("{percent} % percentiles over {n} bootstraps of held-out patients, mean risk over seeds");
-            (made.map(|b| [b.interval.low, b.interval.high]), method)
+            let method = format!(
+                "{percent} % percentiles over {n} bootstraps of held-out patients, mean risk over seeds"
+            );
+            (made.map(|b| [b.interval.lower, b.interval.upper]), method)
         }
         Interval::Normal => {
             let made = concordance(time, event, risk, None).ok().and_then(|c| c.interval(asked.level).ok());
-            let method = format!("{percent} % normal interval, infinitesimal jackknife, mean risk over seeds");
-            (made.map(|i| [i.low, i.high]), method)
+            let method =
+                format!("{percent} % normal interval, infinitesimal jackknife, mean risk over seeds");
+            (made.map(|i| [i.lower, i.upper]), method)
         }
     }
 }

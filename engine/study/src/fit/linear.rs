@@ -9,8 +9,8 @@ use serde_json::json;
 use super::local::{Part, baseline, parts, strata};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, network};
-use crate::config::Arm;
 use crate::StudyError;
+use crate::config::Arm;
 
 /// Fits the model to each part of the study.
 ///
@@ -18,7 +18,8 @@ use crate::StudyError;
 /// Of the data; constant, collinear or separating columns by name.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let parts = phases.time("prepare", || parts(job))?;
-    let fits = phases.time("train", || parts.iter().map(|p| one(job, &p.train)).collect::<Result<Vec<_>, _>>())?;
+    let fits =
+        phases.time("train", || parts.iter().map(|p| one(job, &p.train)).collect::<Result<Vec<_>, _>>())?;
     phases.time("evaluate", || result(job, &parts, &fits)).map(|fit| Fitted::Done(Box::new(fit)))
 }
 
@@ -34,8 +35,12 @@ fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
         weights: outcome.weights.as_deref(),
     };
     let model = &job.study.model;
-    let options =
-        Options { ties: network::ties(job.study), ridge: model.ridge, robust: model.robust, ..Options::default() };
+    let options = Options {
+        ties: network::ties(job.study),
+        ridge: model.ridge,
+        robust: model.robust,
+        ..Options::default()
+    };
     Ok(cox::fit(&cohort, &options)?)
 }
 
@@ -79,10 +84,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         train: [part.train.rows.n as u64, part.train.rows.events() as u64],
         test: [part.test.rows.n as u64, part.test.rows.events() as u64],
         seeds: Vec::new(),
-        tensors: TensorSpec::layout([
-            ("output.bias", vec![1]),
-            ("output.weight", vec![1, fit.names.len()]),
-        ]),
+        tensors: TensorSpec::layout([("output.bias", vec![1]), ("output.weight", vec![1, fit.names.len()])]),
         params: fits
             .iter()
             .flat_map(|f| std::iter::once(0.0).chain(f.coefficients.iter().map(|&b| b as f32)))

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use osteon_core::phases::Phases;
 use osteon_core::Here;
+use osteon_core::phases::Phases;
 use osteon_data::{Dataset, FittedPreprocess, split};
-use osteon_federate::checkpoint::{Checkpoints, SiteState, Snapshot};
 use osteon_federate::FederateError;
+use osteon_federate::checkpoint::{Checkpoints, SiteState, Snapshot};
 use osteon_models::baseline::BaselineHazard;
 use osteon_models::cox::risk_sets::Outcome;
 use osteon_models::deepsurv::{Batch, Problem};
@@ -47,12 +47,13 @@ pub(super) fn parts(job: &Job) -> Result<Vec<Part>, StudyError> {
                 // Folds take the place of the held-out set: every patient is in one of them.
                 let all = Dataset::concat(&job.cohorts.schema, [&rows, &held_out]);
                 let drawn = split::folds(all.n, k as usize, job.study.split.seed)?;
-                let fold = |(f, s): (usize, split::Split)| (Some(f), all.subset(&s.train), all.subset(&s.test));
+                let fold =
+                    |(f, s): (usize, split::Split)| (Some(f), all.subset(&s.train), all.subset(&s.test));
                 drawn.into_iter().enumerate().map(fold).collect()
             }
         };
         for (fold, train, test) in folds {
-            let all: Vec<usize> = train.rows().collect();
+            let all: Vec<usize> = (0..train.n).collect();
             let preprocess = FittedPreprocess::fit(&preprocessing(job.study), &train, &all, &Here)?;
             warn_constant(job, &preprocess);
             let train = Prepared::new(train, &preprocess)?;
@@ -75,7 +76,9 @@ fn sites(job: &Job) -> Result<Vec<(Option<String>, usize, Dataset)>, StudyError>
     let by_size = |s: &&crate::cohorts::Site| s.train.n;
     let chosen: Vec<&crate::cohorts::Site> = match &job.study.train.site {
         SiteChoice::All => sites.iter().collect(),
-        SiteChoice::Smallest => sites.iter().filter(|s| s.train.n > 0).min_by_key(by_size).into_iter().collect(),
+        SiteChoice::Smallest => {
+            sites.iter().filter(|s| s.train.n > 0).min_by_key(by_size).into_iter().collect()
+        }
         SiteChoice::Largest => sites.iter().rev().max_by_key(by_size).into_iter().collect(),
         SiteChoice::Name(name) => sites.iter().filter(|s| s.name == *name).collect(),
     };
@@ -196,7 +199,9 @@ fn restore(job: &Job, store: &Checkpoints, batch: &mut Batch) -> Result<u64, Stu
     let Snapshot { round, global, sites, .. } = loaded.snapshot;
     if global.len() != b * q {
         let (value, reason) = (global.len().to_string(), format!("the batch has {}", b * q));
-        return Err(FederateError::Setting { what: "parameters in the checkpoint".into(), value, reason }.into());
+        return Err(
+            FederateError::Setting { what: "parameters in the checkpoint".into(), value, reason }.into()
+        );
     }
     global.chunks(q).enumerate().for_each(|(k, params)| batch.set_params(k, params));
     let tensors = sites.into_iter().next().map(|s| s.tensors).unwrap_or_default();
@@ -253,7 +258,14 @@ impl View<'_> {
         let c_index = (first.test.rows.n > 0).then(|| {
             let asked = &self.study.evaluation;
             let scope = job.cohorts.scope;
-            held_out::record(self.per_seed(batch), &first.test.rows, risk.as_deref(), scope, asked, self.study.train.seed)
+            held_out::record(
+                self.per_seed(batch),
+                &first.test.rows,
+                risk.as_deref(),
+                scope,
+                asked,
+                self.study.train.seed,
+            )
         });
         let sites = (self.study.train.arm == Arm::Isolated).then(|| {
             let result = |(k, part): (usize, &Part)| SiteResult {

@@ -19,8 +19,8 @@ use osteon_data::preprocess::{self, Drop, ImputeLevel, ImputeNumber};
 use osteon_data::{Dataset, Design, FittedPreprocess};
 use osteon_federate::Comm;
 
-use crate::config::{Arm, Impute, ModelKind, Scale};
 use crate::cohorts::Cohorts;
+use crate::config::{Arm, Impute, ModelKind, Scale};
 use crate::run_dir::RunDir;
 use crate::stop::Stop;
 use crate::watch::Watch;

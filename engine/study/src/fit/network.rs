@@ -82,7 +82,10 @@ impl Replicate {
     pub fn all(study: &Study) -> Vec<Self> {
         let bootstraps = || std::iter::once(None).chain((0..study.train.bootstraps).map(Some));
         let seeds = study.train.seeds.list(study.train.seed);
-        seeds.into_iter().flat_map(|seed| bootstraps().map(move |bootstrap| Self { seed, bootstrap })).collect()
+        seeds
+            .into_iter()
+            .flat_map(|seed| bootstraps().map(move |bootstrap| Self { seed, bootstrap }))
+            .collect()
     }
 
     /// Its entry in the table of problems of `model.safetensors`.
@@ -130,7 +133,8 @@ pub fn cohort(prepared: &Prepared) -> Result<Arc<Cohort>, StudyError> {
 
 /// The tensors of one problem as the federation and the model file know them.
 pub fn tensors(layout: &deepsurv::Layout) -> Vec<TensorSpec> {
-    let tensor = |t: &deepsurv::Tensor| TensorSpec { name: t.name.clone(), shape: t.shape.clone(), offset: t.offset };
+    let tensor =
+        |t: &deepsurv::Tensor| TensorSpec { name: t.name.clone(), shape: t.shape.clone(), offset: t.offset };
     layout.tensors().iter().map(tensor).collect()
 }
 
