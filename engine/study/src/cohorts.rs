@@ -134,7 +134,8 @@ fn from_one_table(study: &Study, column: Option<&str>, comm: &Comm) -> Result<Co
 
 /// The table of a path; a file in the DeepSurv layout brings its own test set and column names.
 fn tables(path: &Path, data: &Data) -> Result<(Table, Option<Table>, Data), StudyError> {
-    if let Some(file) = read_deepsurv(path)? {
+    let hdf5 = path.extension().is_some_and(|e| e == "h5" || e == "hdf5");
+    if let Some(file) = if hdf5 { read_deepsurv(path)? } else { None } {
         let defaults = Data::default();
         let mut data = data.clone();
         if data.time == defaults.time && data.event == defaults.event {
