@@ -60,7 +60,7 @@ impl Train {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;
         let threads = self.compute.threads();
-        talk.detail(&plan.to_string());
+        talk.detail(plan.to_string().trim_end());
         let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
         match train(&request, talk)? {
             Outcome::Finished(summary) => talk.result(&summary, &headline(&summary))?,
