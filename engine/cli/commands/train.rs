@@ -62,7 +62,7 @@ impl Train {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;
         let threads = self.compute.threads();
-        talk.detail(&plan.to_string());
+        talk.detail(plan.to_string().trim_end());
         let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
         let comm = connect(ConnectOptions::default())?;
         let outcome = match train(&request, &comm, talk) {

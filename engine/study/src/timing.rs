@@ -68,7 +68,8 @@ impl Display for Timing {
         for phase in self.phases.iter().chain([&rest]) {
             let imbalance = phase.imbalance.map_or(String::new(), |i| format!("{i:.2}"));
             let share = 100.0 * phase.s / wall;
-            writeln!(f, "{:<20} {:>10.3} {share:>6.1} {imbalance:>10}", phase.name, phase.s)?;
+            let line = format!("{:<20} {:>10.3} {share:>6.1} {imbalance:>10}", phase.name, phase.s);
+            writeln!(f, "{}", line.trim_end())?;
         }
         writeln!(f, "{:<20} {:>10.3} {:>6.1}", "wall", self.wall_s, 100.0)?;
         writeln!(
@@ -109,7 +110,7 @@ mod tests {
 phase                         s      %   max/mean
 train                     4.000   40.0       1.50
 aggregate                 1.000   10.0       1.00
-other                     5.000   50.0           
+other                     5.000   50.0
 wall                     10.000  100.0
 100 patients/s   peak memory 3.0 MiB   2 ranks x 2 threads   0.0111 core-hours
 ";
