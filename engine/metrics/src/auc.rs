@@ -1,7 +1,7 @@
 //! Time-dependent area under the ROC curve.
 
-use crate::order::Order;
 use crate::{CensoringSurvival, MetricError, outcome};
+use osteon_kernels::order::Order;
 
 /// Cumulative/dynamic AUC at each of `at`: how well the score tells the patients who had the event
 /// by `t` (cases, weighted by `1 / G(t_i-)`) from those still event-free after `t` (controls).

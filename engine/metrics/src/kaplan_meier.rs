@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::interval::{Interval, normal_quantile};
-use crate::order::Order;
 use crate::{MetricError, outcome};
+use osteon_kernels::order::Order;
 
 /// A Kaplan-Meier curve; one entry per distinct time, ascending. With case weights all numbers
 /// of patients are sums of weights.

@@ -18,7 +18,6 @@ mod error;
 pub mod interval;
 pub mod kaplan_meier;
 pub mod log_rank;
-mod order;
 mod outcome;
 pub mod uno_c;
 

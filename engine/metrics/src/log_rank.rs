@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use crate::order::Order;
 use crate::{MetricError, outcome};
+use osteon_kernels::order::Order;
 
 /// Result of a log-rank test of `k` groups.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use osteon_core::phases::{Phases, peak_memory_bytes};
 use osteon_federate::{Comm, FederateError};
+use osteon_kernels::PROFILE;
 use osteon_report::Summary;
 
 use crate::cohorts::Cohorts;
@@ -15,9 +16,6 @@ use crate::stop::Stop;
 use crate::timing::Timing;
 use crate::watch::Watch;
 use crate::{Study, StudyError};
-
-/// The numeric profile of the CPU backend (decision 0002).
-const CPU_PROFILE: &str = "cpu-v1";
 
 /// What to train, and where.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         return Err(StudyError::OneProcess { arm: arm.name(), ranks: comm.size() });
     }
     comm.require_same("the study", &request.study.identity())?;
-    comm.require_same("the numeric profile", CPU_PROFILE)?;
+    comm.require_same("the numeric profile", PROFILE)?;
     // One pool for the process; a second run in it keeps the first one's threads.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(request.threads).build_global();
     let mut phases = Phases::new();
@@ -104,7 +102,7 @@ fn open(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, Stu
     if !dir.is_locked() {
         watch.warn("this file system has no locks: do not start the same run twice at once");
     }
-    let mut record = RunRecord::now(request.study.clone(), CPU_PROFILE, request.threads);
+    let mut record = RunRecord::now(request.study.clone(), PROFILE, request.threads);
     record.inputs = inputs(&request.study)?;
     record.mpi = (comm.size() > 1).then(|| MpiRecord { library: comm.library(), ranks: comm.size() });
     dir.begin(&record, request.restart)

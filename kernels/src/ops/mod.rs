@@ -7,11 +7,14 @@
 pub mod activation;
 pub mod adam;
 pub mod batch_norm;
+pub mod c_index;
 pub mod case;
 pub mod cox_nll;
 pub mod dropout;
 pub mod linear;
+pub mod moments;
 pub mod sgd;
+pub mod weighted_sum;
 
 pub use case::{Case, Gradient, Tensor, Values, Work};
 
@@ -60,8 +63,11 @@ pub static ALL: &[&dyn Op] = &[
     &activation::ActivationOp,
     &adam::AdamOp,
     &batch_norm::BatchNormOp,
+    &c_index::CIndexOp,
     &cox_nll::CoxNll,
     &dropout::DropoutOp,
     &linear::LinearOp,
+    &moments::MomentsOp,
     &sgd::SgdOp,
+    &weighted_sum::WeightedSumOp,
 ];

@@ -3,14 +3,12 @@
 //! - [`param_sum`]: weighted means of model parameters in fixed point,
 //! - [`exact`]: the [`osteon_core::Reduce`] seam over a communicator,
 //! - [`scale`]: the fixed-point scale of a run,
-//! - [`quantise`]: floats to fixed point, the inner loop.
 
 pub mod exact;
 pub mod param_sum;
-pub mod quantise;
 pub mod scale;
 
 pub use exact::CommReduce;
+pub use osteon_kernels::ops::weighted_sum::Param;
 pub use param_sum::{Mean, ParamSum};
-pub use quantise::Param;
 pub use scale::ParamScale;

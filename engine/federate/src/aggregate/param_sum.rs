@@ -11,7 +11,9 @@
 
 use osteon_core::ExitCode;
 
-use super::{Param, ParamScale, quantise};
+use osteon_kernels::ops::weighted_sum::{self, Param};
+
+use super::ParamScale;
 use crate::message::Kind;
 use crate::tensors::TensorSpec;
 use crate::{Comm, FederateError};
@@ -74,13 +76,13 @@ impl<T: Param> ParamSum<T> {
         if weight == 0 {
             return;
         }
-        let largest = quantise::largest(params);
+        let largest = weighted_sum::largest(params);
         if largest >= T::size_key(self.scale.limit()) {
             self.refuse(self.describe(group, site, params));
             return;
         }
         let sums = &mut self.mine[group * self.params..][..self.params];
-        quantise::add_scaled(sums, params, self.scale.factor(), weight, largest);
+        weighted_sum::add_scaled(sums, params, self.scale.factor(), weight, largest);
         let tail = self.groups * self.params + group;
         self.mine[tail] = self.mine[tail].wrapping_add(weight);
     }
@@ -147,7 +149,7 @@ impl<T: Param> Mean<'_, T> {
         let s = self.sum;
         assert_eq!(out.len(), s.groups * s.params, "means of another model");
         for (group, out) in out.chunks_mut(s.params.max(1)).enumerate() {
-            quantise::mean(out, &s.total[group * s.params..][..s.params], self.denominator(group));
+            weighted_sum::mean(out, &s.total[group * s.params..][..s.params], self.denominator(group));
         }
     }
 

@@ -1,12 +1,12 @@
 //! Percentile bootstrap of the concordance.
 
 use osteon_core::rng::{Purpose, Stream};
+use osteon_kernels::ops::c_index::{Fenwick, Rank, Ranking};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::ConcordanceCounts;
 use super::counts::undefined;
-use super::fenwick::Fenwick;
-use super::{ConcordanceCounts, Rank, Ranking};
 use crate::interval::{Interval, normal_quantile, quantile};
 use crate::{MetricError, outcome};
 

@@ -1,9 +1,8 @@
 //! Exact pair counts in O(n log n).
 
+use osteon_kernels::ops::c_index::{Ranking, count};
 use serde::{Deserialize, Serialize};
 
-use super::Ranking;
-use super::fenwick::RankSet;
 use crate::{MetricError, outcome};
 
 /// Pairs of a cohort, or of several cohorts whose patients are compared within each.
@@ -60,33 +59,11 @@ pub(super) fn undefined() -> MetricError {
 /// Columns of different lengths, a time that is not finite, a NaN score.
 pub fn c_index(time: &[f64], event: &[bool], score: &[f64]) -> Result<ConcordanceCounts, MetricError> {
     outcome::scored(time, event, score)?;
-    Ok(count(&Ranking::new(time, event, score)))
-}
-
-/// Sweeps from the last time to the first; the set holds the risks of all later patients.
-fn count(ranking: &Ranking) -> ConcordanceCounts {
-    let mut later = RankSet::new(ranking.ranks.len());
-    let mut size = 0u64;
-    let mut counts = ConcordanceCounts::default();
-    for tied_time in ranking.times().rev() {
-        for rank in tied_time.censored() {
-            later.insert(rank.own as usize);
-            size += 1;
-        }
-        let mut events = 0u64;
-        for rank in tied_time.events() {
-            let below = u64::from(later.below(rank.lower()));
-            let tied = if rank.is_tied() { u64::from(later.below(rank.up_to())) - below } else { 0 };
-            counts.concordant += below;
-            counts.tied_risk += tied;
-            counts.discordant += size - below - tied;
-            events += 1;
-        }
-        for rank in tied_time.events() {
-            later.insert(rank.own as usize);
-        }
-        counts.tied_time += events * events.saturating_sub(1) / 2;
-        size += events;
-    }
-    counts
+    let pairs = count(&Ranking::new(time, event, score));
+    Ok(ConcordanceCounts {
+        concordant: pairs.concordant,
+        discordant: pairs.discordant,
+        tied_risk: pairs.tied_risk,
+        tied_time: pairs.tied_time,
+    })
 }

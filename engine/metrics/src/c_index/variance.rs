@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::counts::undefined;
-use super::fenwick::Fenwick;
-use super::{Rank, Ranking};
 use crate::interval::{Interval, normal_quantile};
 use crate::{MetricError, outcome};
+use osteon_kernels::ops::c_index::{Fenwick, Rank, Ranking};
 
 /// A concordance with its variance. Pair sums are `sum w_i w_j` over pairs, times the weight of
 /// the earlier time where the metric has one; without weights they are exact counts.

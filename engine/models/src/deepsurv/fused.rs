@@ -1,10 +1,11 @@
 //! One training step of one problem, fused: the op list of [`super::op_list`] with each
 //! `linear -> activation -> dropout` run as a single kernel.
 
-use osteon_kernels::ops::batch_norm::{self, MOMENTUM, Statistics};
+use osteon_kernels::ops::batch_norm::{self, MOMENTUM};
 use osteon_kernels::ops::cox_nll::{CoxLoss, CoxScratch, cox_nll_at};
 use osteon_kernels::ops::dropout::Dropout;
 use osteon_kernels::ops::linear::{self, BLOCK_TILES, Epilogue, Produced, Weights};
+use osteon_kernels::ops::moments::{Statistics, statistics};
 use osteon_kernels::simd::{LANES, Level};
 use osteon_kernels::tiles::{Lane, tiles_for};
 use rayon::prelude::*;
@@ -194,7 +195,7 @@ impl Network<'_> {
             self.layer_forward(weights, Epilogue::NONE, x, &mut space.y, &mut []);
             let (h, total) = (layer.outputs, case_weight_total(input.weights, input.cohort.len()));
             space.normal.resize(space.y.len(), Lane::ZERO);
-            space.statistics = batch_norm::statistics(self.level, h, &space.y, &ws.case_weight, total);
+            space.statistics = statistics(self.level, h, &space.y, &ws.case_weight, total);
             let (scale, shift) = (&params[norm.scale..norm.scale + h], &params[norm.shift..norm.shift + h]);
             batch_norm::forward(self.level, &space.statistics, scale, shift, &mut space.y, &mut space.normal);
             linear::apply_epilogue(self.level, h, epilogue, &mut space.y, &mut space.kept);

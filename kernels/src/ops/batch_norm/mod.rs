@@ -20,7 +20,7 @@
 mod fast;
 mod op;
 
-pub use fast::{Statistics, backward, forward, statistics};
+pub use fast::{backward, forward};
 pub use op::BatchNormOp;
 
 /// Added to the variance, as in PyTorch.

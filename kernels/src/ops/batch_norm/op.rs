@@ -1,8 +1,9 @@
 //! The op on the harness.
 
-use super::{EPSILON, backward, forward, statistics};
+use super::{EPSILON, backward, forward};
 use crate::ops::Op;
 use crate::ops::case::{Case, Gradient, Tensor, Work, integers, normal};
+use crate::ops::moments::statistics;
 use crate::simd::Level;
 use crate::tiles::{from_rows, to_rows};
 

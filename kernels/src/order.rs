@@ -1,4 +1,4 @@
-//! Stable orders of `f64` columns.
+//! Stable orders of `f64` columns: the sorts beneath rank statistics.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ const BUCKETS: usize = 1 << DIGIT;
 const SMALL: usize = 2048;
 
 /// Rows in ascending order of a column, and where its values change.
-pub(crate) struct Order {
+pub struct Order {
     /// Rows by ascending value; equal values keep their row order.
     pub rows: Vec<u32>,
     /// End of each run of equal values, as a place in `rows`.
@@ -18,11 +18,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Sorts a column without NaN.
+    /// Sorts a column without NaN, of fewer than 2^32 rows.
     ///
     /// A least-significant-digit radix sort over the order-preserving bit pattern: the sorts of
     /// times and scores are half of the cost of a concordance.
-    pub(crate) fn ascending(values: &[f64]) -> Self {
+    pub fn ascending(values: &[f64]) -> Self {
         let mut keyed: Vec<(u64, u32)> =
             values.iter().enumerate().map(|(row, &v)| (sortable_bits(v), row as u32)).collect();
         if keyed.len() < SMALL {
@@ -43,7 +43,7 @@ impl Order {
     }
 
     /// Places of each run of equal values, ascending.
-    pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = Range<usize>> {
         (0..self.ends.len()).map(|run| {
             let start = if run == 0 { 0 } else { self.ends[run - 1] };
             start as usize..self.ends[run] as usize
@@ -51,7 +51,7 @@ impl Order {
     }
 
     /// Rows of each run of equal values, ascending.
-    pub(crate) fn groups(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
+    pub fn groups(&self) -> impl DoubleEndedIterator<Item = &[u32]> {
         self.runs().map(|run| &self.rows[run])
     }
 }

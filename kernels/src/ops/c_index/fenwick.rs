@@ -4,16 +4,18 @@ use std::ops::AddAssign;
 
 /// A Fenwick tree (Fenwick, Software: Practice and Experience 24, 1994): sums of a prefix of
 /// ranks, and additions at a rank, in O(log n).
-pub(super) struct Fenwick<T> {
+pub struct Fenwick<T> {
     tree: Vec<T>,
 }
 
 impl<T: Copy + Default + AddAssign> Fenwick<T> {
-    pub(super) fn new(ranks: usize) -> Self {
+    /// Empty, over `ranks` ranks.
+    pub fn new(ranks: usize) -> Self {
         Self { tree: vec![T::default(); ranks + 1] }
     }
 
-    pub(super) fn add(&mut self, rank: usize, amount: T) {
+    /// Adds at a rank.
+    pub fn add(&mut self, rank: usize, amount: T) {
         let mut node = rank + 1;
         while node < self.tree.len() {
             self.tree[node] += amount;
@@ -22,7 +24,7 @@ impl<T: Copy + Default + AddAssign> Fenwick<T> {
     }
 
     /// Sum over the ranks below `rank`.
-    pub(super) fn below(&self, rank: usize) -> T {
+    pub fn below(&self, rank: usize) -> T {
         let (mut node, mut sum) = (rank, T::default());
         while node > 0 {
             sum += self.tree[node];
@@ -34,25 +36,27 @@ impl<T: Copy + Default + AddAssign> Fenwick<T> {
 
 /// A set of ranks as bits, with a Fenwick tree over the words: 64 times smaller than a tree over
 /// the ranks, so that it stays in the first-level cache at a million patients.
-pub(super) struct RankSet {
+pub struct RankSet {
     words: Vec<u64>,
     per_word: Fenwick<u32>,
 }
 
 impl RankSet {
-    pub(super) fn new(ranks: usize) -> Self {
+    /// Empty, over `ranks` ranks.
+    pub fn new(ranks: usize) -> Self {
         // One word more, so that `below(ranks)` needs no special case.
         let words = ranks / 64 + 1;
         Self { words: vec![0; words], per_word: Fenwick::new(words) }
     }
 
-    pub(super) fn insert(&mut self, rank: usize) {
+    /// Makes a rank a member.
+    pub fn insert(&mut self, rank: usize) {
         self.words[rank / 64] |= 1 << (rank % 64);
         self.per_word.add(rank / 64, 1);
     }
 
     /// Members below `rank`.
-    pub(super) fn below(&self, rank: usize) -> u32 {
+    pub fn below(&self, rank: usize) -> u32 {
         let below_in_word = self.words[rank / 64] & ((1 << (rank % 64)) - 1);
         self.per_word.below(rank / 64) + below_in_word.count_ones()
     }

@@ -106,7 +106,7 @@ mod avx2 {
 }
 
 /// The largest size in `xs`, see [`Param::largest`].
-pub(super) fn largest<T: Param>(xs: &[T]) -> u64 {
+pub fn largest<T: Param>(xs: &[T]) -> u64 {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has AVX2.
@@ -116,7 +116,7 @@ pub(super) fn largest<T: Param>(xs: &[T]) -> u64 {
 }
 
 /// Adds `round_ties_even(x * factor) * weight` to each of `sums`, see [`add_scaled_body`].
-pub(super) fn add_scaled<T: Param>(sums: &mut [u64], xs: &[T], factor: f64, weight: u64, largest: u64) {
+pub fn add_scaled<T: Param>(sums: &mut [u64], xs: &[T], factor: f64, weight: u64, largest: u64) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has AVX2.
@@ -126,7 +126,7 @@ pub(super) fn add_scaled<T: Param>(sums: &mut [u64], xs: &[T], factor: f64, weig
 }
 
 /// Writes `sum / denominator` for each sum, see [`mean_body`].
-pub(super) fn mean<T: Param>(means: &mut [T], sums: &[u64], denominator: f64) {
+pub fn mean<T: Param>(means: &mut [T], sums: &[u64], denominator: f64) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has AVX2.
