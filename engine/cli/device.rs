@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use osteon_core::ExitCode;
+
+use crate::failure::CommandError;
+
 /// Where to compute. An index counts the devices of a kind from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
@@ -14,6 +18,15 @@ pub enum Device {
     Wgpu(Option<usize>),
     /// An NVIDIA device.
     Cuda(Option<usize>),
+}
+
+/// Refuses a device that no backend of this build drives.
+pub fn cpu_only(device: Device) -> Result<(), CommandError> {
+    if matches!(device, Device::Auto | Device::Cpu) {
+        return Ok(());
+    }
+    let message = format!("--device {device}: no backend of this kind is built in");
+    Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())))
 }
 
 impl FromStr for Device {

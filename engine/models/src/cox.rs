@@ -30,7 +30,7 @@ mod symmetric;
 mod tests;
 
 pub use error::CoxError;
-pub use fit::{CoxFit, Test, fit};
+pub use fit::{CoxFit, Test, fit, predict};
 pub use osteon_kernels::ops::cox_nll::Ties;
 pub use proportional::{ProportionalHazards, TimeScale, proportional_hazards};
 

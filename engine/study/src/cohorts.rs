@@ -86,7 +86,8 @@ impl Cohorts {
     }
 }
 
-fn rules(data: &Data, one_site: bool) -> Rules {
+/// What the study tolerates in a table.
+pub(crate) fn rules(data: &Data, one_site: bool) -> Rules {
     Rules {
         allow_post_baseline: data.allow_post_baseline,
         drop_missing_outcome: data.drop_missing_outcome,
@@ -133,7 +134,7 @@ fn from_one_table(study: &Study, column: Option<&str>, comm: &Comm) -> Result<Co
 }
 
 /// The table of a path; a file in the DeepSurv layout brings its own test set and column names.
-fn tables(path: &Path, data: &Data) -> Result<(Table, Option<Table>, Data), StudyError> {
+pub(crate) fn tables(path: &Path, data: &Data) -> Result<(Table, Option<Table>, Data), StudyError> {
     let hdf5 = path.extension().is_some_and(|e| e == "h5" || e == "hdf5");
     if let Some(file) = if hdf5 { read_deepsurv(path)? } else { None } {
         let defaults = Data::default();

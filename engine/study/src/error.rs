@@ -122,6 +122,22 @@ pub enum StudyError {
     /// The federation failed.
     #[error(transparent)]
     Federate(#[from] osteon_federate::FederateError),
+    /// The directory holds no finished run.
+    #[error("{} holds no finished run", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A finished run cannot give what was asked for.
+    #[error("{}: {reason}", path.display())]
+    Prediction {
+        /// The run directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// What to do instead.
+        hint: &'static str,
+    },
     /// The build lacks a part.
     #[error("{0} is not part of this build")]
     Absent(&'static str),
@@ -147,6 +163,7 @@ impl Failure for StudyError {
             Self::Config { .. } | Self::Changed { .. } | Self::Foreign { .. } => ExitCode::Usage,
             Self::Column { .. } | Self::Levels { .. } | Self::Site { .. } => ExitCode::Usage,
             Self::LinearFederation | Self::OneProcess { .. } => ExitCode::Usage,
+            Self::Unfinished { .. } | Self::Prediction { .. } => ExitCode::Usage,
             Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
             Self::Table(e) => e.exit_code(),
             Self::Data(e) => e.exit_code(),
@@ -184,6 +201,8 @@ impl Failure for StudyError {
             Self::Cox(e) => e.hint(),
             Self::Metric(e) => e.hint(),
             Self::Federate(e) => e.hint(),
+            Self::Unfinished { .. } => Some("`osteon train STUDY.toml -o RUN` makes one".to_owned()),
+            Self::Prediction { hint, .. } => Some((*hint).to_owned()),
             Self::Site { .. } | Self::Outcome(_) => None,
             Self::Io { .. } | Self::Absent(_) => None,
         }

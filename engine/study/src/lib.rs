@@ -4,6 +4,10 @@
 //! - [`schema`], [`cohorts`]: the columns and the patients of a study,
 //! - [`fit`]: central, isolated and federated training,
 //! - [`run_dir`]: the run directory: lock, resume, records, checkpoints folder,
+//! - [`inspect`]: every fault of tables, before a study uses them,
+//! - [`predict`]: risks and survival of new patients from a finished run,
+//! - [`evaluate`]: how well a column of scores orders survival,
+//! - [`demo`]: a made-up cohort, its study and its three arms,
 //! - [`plan`]: what a study will do, for `--dry-run`,
 //! - [`stop`]: signals and the time limit,
 //! - [`timing`]: the table at the end of a run,
@@ -13,8 +17,12 @@
 pub mod cohorts;
 pub mod config;
 pub mod error;
+pub mod evaluate;
 pub mod fit;
+pub mod inspect;
 pub mod plan;
+mod pool;
+pub mod predict;
 pub mod run_dir;
 pub mod schema;
 pub mod stop;

@@ -21,14 +21,17 @@ use serde_json::Value;
 use crate::{Study, StudyError};
 
 const LOCK: &str = ".lock";
-const RUN: &str = "run.json";
+/// File of [`RunRecord`] in a run directory.
+pub const RUN: &str = "run.json";
 const METRICS: &str = "metrics.jsonl";
-const SUMMARY: &str = "summary.json";
+/// File of the summary; its presence marks a run as finished.
+pub const SUMMARY: &str = "summary.json";
+/// File of the tensors of the finished model.
+pub const MODEL: &str = "model.safetensors";
 /// Folder of the checkpoints in a run directory.
 pub const CHECKPOINTS: &str = "checkpoints";
 /// Everything of a run; what `--restart` removes, and nothing else.
-const FILES: [&str; 7] =
-    [SUMMARY, "report.html", "model.safetensors", "predictor.json", "kaplan_meier.json", METRICS, RUN];
+const FILES: [&str; 7] = [SUMMARY, "report.html", MODEL, "predictor.json", "kaplan_meier.json", METRICS, RUN];
 
 /// `run.json`: what made a run, enough to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -284,7 +287,7 @@ impl RunDir {
 
     /// The tensors of the finished model.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model.safetensors")
+        self.path.join(MODEL)
     }
 
     /// Opens `metrics.jsonl` for more records, without those after `step`, the round or epoch

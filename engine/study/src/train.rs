@@ -11,6 +11,7 @@ use crate::cohorts::Cohorts;
 use crate::config::{Arm, ModelKind, SiteSource};
 use crate::fit::result::Fit;
 use crate::fit::{Fitted, Job, fit};
+use crate::pool::use_threads;
 use crate::run_dir::{CHECKPOINTS, Input, MpiRecord, Opened, RunDir, RunRecord};
 use crate::stop::Stop;
 use crate::timing::Timing;
@@ -56,8 +57,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
     }
     comm.require_same("the study", &request.study.identity())?;
     comm.require_same("the numeric profile", PROFILE)?;
-    // One pool for the process; a second run in it keeps the first one's threads.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(request.threads).build_global();
+    use_threads(request.threads);
     let mut phases = Phases::new();
     let opened = match comm.rank() {
         0 => open(request, comm, watch).map(Some),

@@ -82,13 +82,21 @@ impl CoxFit {
     /// # Errors
     /// If `x` is not made of rows of `F` columns.
     pub fn predict(&self, x: &[f64]) -> Result<Vec<f64>, CoxError> {
-        let f = self.coefficients.len();
-        if f == 0 || !x.len().is_multiple_of(f) {
-            return Err(CoxError::Length { what: "a row of x", found: x.len() % f.max(1), expected: f });
-        }
-        let row = |x: &[f64]| x.iter().zip(&self.coefficients).map(|(x, b)| x * b).sum();
-        Ok(x.chunks_exact(f).map(row).collect())
+        predict(&self.coefficients, x)
     }
+}
+
+/// Log-risk `x b` of each row of `x` `[N, F]` under coefficients `[F]`.
+///
+/// # Errors
+/// If `x` is not made of rows of `F` columns.
+pub fn predict(coefficients: &[f64], x: &[f64]) -> Result<Vec<f64>, CoxError> {
+    let f = coefficients.len();
+    if f == 0 || !x.len().is_multiple_of(f) {
+        return Err(CoxError::Length { what: "a row of x", found: x.len() % f.max(1), expected: f });
+    }
+    let row = |x: &[f64]| x.iter().zip(coefficients).map(|(x, b)| x * b).sum();
+    Ok(x.chunks_exact(f).map(row).collect())
 }
 
 /// Fits a Cox model.

@@ -176,12 +176,8 @@ impl Network<'_> {
     }
 
     fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
-        let seeds = self.seeds().count().max(1) as f64;
-        let mut mean = vec![0.0; rows.rows.n];
-        for g in self.seeds() {
-            mean.iter_mut().zip(self.risks(global, g, rows)).for_each(|(m, r)| *m += r / seeds);
-        }
-        mean
+        let risks: Vec<Vec<f64>> = self.seeds().map(|g| self.risks(global, g, rows)).collect();
+        network::mean_risk(&risks)
     }
 }
 
@@ -441,6 +437,7 @@ fn result(
             preprocess: vec![preprocess],
             baseline: None,
             strata: Vec::new(),
+            coefficients: Vec::new(),
         },
         params: outcome.global.clone(),
     })

@@ -100,6 +100,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
             preprocess: parts.iter().map(|p| p.preprocess.clone()).collect(),
             baseline,
             strata: strata(&part.train.rows),
+            coefficients: fits.iter().map(|f| f.coefficients.clone()).collect(),
         },
     })
 }

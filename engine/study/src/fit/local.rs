@@ -230,13 +230,8 @@ impl View<'_> {
 
     /// Mean risk over the seeds.
     fn mean_risk(&self, batch: &Batch, part: usize, rows: &Prepared) -> Vec<f64> {
-        let seeds = self.seeds().count().max(1) as f64;
-        let mut mean = vec![0.0; rows.rows.n];
-        for r in self.seeds() {
-            let risks = self.risks(batch, part, r, rows);
-            mean.iter_mut().zip(risks).for_each(|(m, r)| *m += r / seeds);
-        }
-        mean
+        let risks: Vec<Vec<f64>> = self.seeds().map(|r| self.risks(batch, part, r, rows)).collect();
+        network::mean_risk(&risks)
     }
 
     /// Concordance of each seed, averaged over sites and folds.
@@ -307,6 +302,7 @@ impl View<'_> {
                 preprocess: self.parts.iter().map(|p| p.preprocess.clone()).collect(),
                 baseline,
                 strata: strata(&first.train.rows),
+                coefficients: Vec::new(),
             },
         })
     }

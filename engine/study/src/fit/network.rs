@@ -112,6 +112,15 @@ impl Replicate {
     }
 }
 
+/// The mean of the models' risks, `[N]` each: the same arithmetic wherever it is taken.
+pub fn mean_risk(risks: &[Vec<f64>]) -> Vec<f64> {
+    let mut mean = vec![0.0; risks.first().map_or(0, Vec::len)];
+    for of_model in risks {
+        mean.iter_mut().zip(of_model).for_each(|(m, r)| *m += r / risks.len() as f64);
+    }
+    mean
+}
+
 /// The patients sorted for training.
 ///
 /// # Errors

@@ -26,6 +26,10 @@ pub struct Predictor {
     pub baseline: Option<BaselineHazard>,
     /// Names of the strata of the baseline, by code.
     pub strata: Vec<String>,
+    /// Coefficients of a linear model, one row per entry of `preprocess`, in full precision: the
+    /// tensors hold them as f32. Empty for a network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coefficients: Vec<Vec<f64>>,
 }
 
 /// The result of a fit.
