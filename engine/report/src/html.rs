@@ -23,7 +23,7 @@ pub fn write_report(run: &Path) -> Result<PathBuf, ReportError> {
     let page = page(
         &json::read(&run.join("summary.json"))?,
         &json::read(&run.join("run.json"))?,
-        &json::read_lines(&run.join("metrics.jsonl"))?,
+        &metrics(&run.join("metrics.jsonl"))?,
         optional(&run.join("kaplan_meier.json"))?.as_ref(),
     );
     let path = run.join("report.html");
@@ -34,6 +34,11 @@ pub fn write_report(run: &Path) -> Result<PathBuf, ReportError> {
 
 fn optional(path: &Path) -> Result<Option<KaplanMeier>, ReportError> {
     if path.exists() { json::read(path).map(Some) } else { Ok(None) }
+}
+
+/// The records of a run. A linear model has no epochs and leaves none.
+fn metrics(path: &Path) -> Result<Vec<Metric>, ReportError> {
+    if path.exists() { json::read_lines(path) } else { Ok(Vec::new()) }
 }
 
 /// The page. `run` is the content of `run.json`.

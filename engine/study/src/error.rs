@@ -87,9 +87,6 @@ pub enum StudyError {
         /// The sites.
         known: String,
     },
-    /// A linear model has no rounds.
-    #[error("model.kind = \"cox\" is not averaged over sites")]
-    LinearFederation,
     /// Training left the finite numbers.
     #[error("the loss is not a number after epoch {step}")]
     Diverged {
@@ -162,7 +159,7 @@ impl Failure for StudyError {
         match self {
             Self::Config { .. } | Self::Changed { .. } | Self::Foreign { .. } => ExitCode::Usage,
             Self::Column { .. } | Self::Levels { .. } | Self::Site { .. } => ExitCode::Usage,
-            Self::LinearFederation | Self::OneProcess { .. } => ExitCode::Usage,
+            Self::OneProcess { .. } => ExitCode::Usage,
             Self::Unfinished { .. } | Self::Prediction { .. } => ExitCode::Usage,
             Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
             Self::Table(e) => e.exit_code(),
@@ -191,9 +188,6 @@ impl Failure for StudyError {
             Self::Levels { column } => Some(format!(
                 "add [data.columns.{column}] with kind = \"categorical\" and levels = [...] to the study"
             )),
-            Self::LinearFederation => {
-                Some("a linear network does it: kind = \"deepsurv\" with hidden = []".to_owned())
-            }
             Self::Diverged { .. } => Some("lower train.learning_rate".to_owned()),
             Self::OneProcess { .. } => Some("start it without mpirun or with one task".to_owned()),
             Self::Table(e) => e.hint(),

@@ -5,7 +5,8 @@
 //! | `run.json` | resolved study, build, device, inputs, starts | at the start |
 //! | `metrics.jsonl` | a line per round or epoch | as it goes |
 //! | `checkpoints/` | state to resume from | as it goes |
-//! | `model.safetensors`, `kaplan_meier.json` | the result | at the end |
+//! | `model.safetensors`, `predictor.json` | the model, and what `predict` needs besides | at the end |
+//! | `cox.json`, `kaplan_meier.json` | a linear model with its tests; survival by risk | at the end |
 //! | `summary.json` | the result in figures; its presence marks the run as finished | last but one |
 //! | `report.html` | all of it on one page | last |
 
@@ -31,7 +32,8 @@ pub const MODEL: &str = "model.safetensors";
 /// Folder of the checkpoints in a run directory.
 pub const CHECKPOINTS: &str = "checkpoints";
 /// Everything of a run; what `--restart` removes, and nothing else.
-const FILES: [&str; 7] = [SUMMARY, "report.html", MODEL, "predictor.json", "kaplan_meier.json", METRICS, RUN];
+const FILES: [&str; 8] =
+    [SUMMARY, "report.html", MODEL, "predictor.json", "cox.json", "kaplan_meier.json", METRICS, RUN];
 
 /// `run.json`: what made a run, enough to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

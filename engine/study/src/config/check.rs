@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arm, Batch, Features, ModelKind, Optimizer, Seeds, SiteSource, Study};
+use super::{Arm, Batch, Features, ModelKind, OnSiteFailure, Optimizer, Seeds, SiteSource, Strategy, Study};
 
 /// Widest hidden layer.
 const WIDEST: usize = 1 << 16;
@@ -178,16 +178,38 @@ fn federation(study: &Study, f: &mut Faults) {
     f.unless(bits, "federation.scale_bits", "must be from 8 to 44");
     let averaged = study.model.kind == ModelKind::Deepsurv || study.train.arm != Arm::Federated;
     f.hint(
-        averaged || fed.exact,
-        "federation.exact",
-        "a federated cox model is fitted by summed risk sets",
-        "set federation.exact = true, or model.kind = \"deepsurv\" with hidden = []",
+        averaged,
+        "model.kind",
+        "a federated cox model needs summed risk sets, which are not there yet",
+        "model.kind = \"deepsurv\" with hidden = [] is the linear model, averaged over sites",
     );
+    absent(study, f);
     f.unless(
         !(fed.exact && study.model.batch_norm && study.train.arm == Arm::Federated),
         "federation.exact",
         "excludes model.batch_norm: its statistics would have to cross at every step",
     );
+}
+
+/// Keys that the file may hold and this version cannot honour: refused, never passed over.
+fn absent(study: &Study, f: &mut Faults) {
+    let fed = &study.federation;
+    let federated = study.train.arm == Arm::Federated;
+    let not_yet = "is not there yet";
+    f.unless(!(fed.exact && federated), "federation.exact", not_yet);
+    let averaging = matches!(fed.strategy, Strategy::Fedavg | Strategy::Fedprox);
+    f.hint(averaging || !federated, "federation.strategy", not_yet, "use \"fedavg\" or \"fedprox\"");
+    let skips = fed.on_site_failure == OnSiteFailure::Skip && federated;
+    f.hint(!skips, "federation.on_site_failure", not_yet, "use \"stop\"");
+    let folds = study.split.folds > 0 && federated;
+    f.hint(
+        !folds,
+        "split.folds",
+        "has no meaning in a federation yet",
+        "use split.test, once per split.seed",
+    );
+    let times = !study.evaluation.times.is_empty();
+    f.hint(!times, "evaluation.times", not_yet, "osteon predict --survival, then osteon evaluate --times");
 }
 
 fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {

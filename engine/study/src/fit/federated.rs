@@ -429,6 +429,7 @@ fn result(
         problems: learner.replicates.iter().map(|r| r.describe(None, None)).collect(),
         c_index,
         linear: None,
+        cox: None,
         federation: Some((u64::from(outcome.rounds), last.map_or(0, |r| r.bytes), sites)),
         sites: None,
         kaplan_meier: risk.and_then(|risk| held_out::by_risk(&test.rows, &risk)),

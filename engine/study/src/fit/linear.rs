@@ -2,8 +2,11 @@
 
 use osteon_core::phases::Phases;
 use osteon_federate::TensorSpec;
-use osteon_models::cox::{self, Cohort, CoxFit, Options};
+use osteon_models::cox::{
+    self, Cohort, CoxFit, Options, ProportionalHazards, Test, TimeScale, proportional_hazards,
+};
 use osteon_report::records::{Coefficient, SiteResult};
+use serde::Serialize;
 use serde_json::json;
 
 use super::local::{Part, baseline, parts, strata};
@@ -23,9 +26,41 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     phases.time("evaluate", || result(job, &parts, &fits)).map(|fit| Fitted::Done(Box::new(fit)))
 }
 
-fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
+/// `cox.json`: a linear model with its tests.
+#[derive(Debug, Serialize)]
+pub struct CoxRecord {
+    /// Coefficients, with both standard errors.
+    pub coefficients: Vec<CoxCoefficient>,
+    /// Log partial likelihood with all coefficients 0, and of the fit.
+    pub log_likelihood: [f64; 2],
+    /// Likelihood-ratio test of all coefficients.
+    pub likelihood_ratio: Test,
+    /// Score test.
+    pub score: Test,
+    /// Wald test.
+    pub wald: Test,
+    /// Newton steps.
+    pub iterations: usize,
+    /// Score test of proportional hazards (`cox.zph` of R survival 3, transform "km").
+    pub proportional_hazards: Option<ProportionalHazards>,
+}
+
+/// A coefficient of `cox.json`.
+#[derive(Debug, Serialize)]
+pub struct CoxCoefficient {
+    /// Column.
+    pub name: String,
+    /// Log hazard ratio per unit.
+    pub coef: f64,
+    /// From the inverse information.
+    pub se: f64,
+    /// From the sandwich, where asked for.
+    pub robust_se: Option<f64>,
+}
+
+fn cohort(train: &Prepared) -> Result<Cohort<'_>, StudyError> {
     let outcome = train.rows.survival()?;
-    let cohort = Cohort {
+    Ok(Cohort {
         x: &train.design.x,
         names: &train.design.names,
         time: &outcome.time,
@@ -33,7 +68,34 @@ fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
         entry: outcome.entry.as_deref(),
         strata: outcome.strata.as_ref().map(|s| s.codes.as_slice()),
         weights: outcome.weights.as_deref(),
+    })
+}
+
+fn record(job: &Job, train: &Prepared, fit: &CoxFit) -> Result<CoxRecord, StudyError> {
+    let robust = fit.robust_se();
+    let coefficient = |k: usize| CoxCoefficient {
+        name: fit.names[k].clone(),
+        coef: fit.coefficients[k],
+        se: fit.se[k],
+        robust_se: robust.as_ref().map(|r| r[k]),
     };
+    let ties = network::ties(job.study);
+    Ok(CoxRecord {
+        coefficients: (0..fit.names.len()).map(coefficient).collect(),
+        log_likelihood: [fit.log_likelihood_null, fit.log_likelihood],
+        likelihood_ratio: fit.likelihood_ratio,
+        score: fit.score,
+        wald: fit.wald,
+        iterations: fit.iterations,
+        // A penalised fit has no score test of this kind.
+        proportional_hazards: match job.study.model.ridge > 0.0 {
+            true => None,
+            false => Some(proportional_hazards(&cohort(train)?, fit, ties, TimeScale::KaplanMeier)?),
+        },
+    })
+}
+
+fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
     let model = &job.study.model;
     let options = Options {
         ties: network::ties(job.study),
@@ -41,7 +103,7 @@ fn one(job: &Job, train: &Prepared) -> Result<CoxFit, StudyError> {
         robust: model.robust,
         ..Options::default()
     };
-    Ok(cox::fit(&cohort, &options)?)
+    Ok(cox::fit(&cohort(train)?, &options)?)
 }
 
 fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError> {
@@ -92,6 +154,10 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         problems: parts.iter().map(|p| json!({ "site": p.site, "fold": p.fold })).collect(),
         c_index,
         linear: Some((coefficients, fit.log_likelihood)),
+        cox: match single {
+            true => Some(record(job, &part.train, fit)?),
+            false => None,
+        },
         federation: None,
         sites,
         kaplan_meier: single.then(|| held_out::by_risk(&part.test.rows, &risk)).flatten(),

@@ -294,6 +294,7 @@ impl View<'_> {
             problems,
             c_index,
             linear: None,
+            cox: None,
             federation: None,
             sites,
             kaplan_meier: risk.and_then(|risk| held_out::by_risk(&first.test.rows, &risk)),

@@ -58,7 +58,6 @@ pub enum Fitted {
 /// Of the data, the model or a rank.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     match (job.study.model.kind, job.study.train.arm) {
-        (ModelKind::Cox, Arm::Federated) => Err(StudyError::LinearFederation),
         (ModelKind::Cox, _) => linear::fit(job, phases),
         (ModelKind::Deepsurv, Arm::Federated) => federated::fit(job, phases),
         (ModelKind::Deepsurv, _) => local::fit(job, phases),

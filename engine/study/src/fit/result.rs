@@ -52,6 +52,8 @@ pub struct Fit {
     pub c_index: Option<CIndex>,
     /// Coefficients of a linear model and its log-likelihood.
     pub linear: Option<(Vec<Coefficient>, f64)>,
+    /// The linear model in full, for `cox.json`.
+    pub cox: Option<super::linear::CoxRecord>,
     /// Rounds, bytes per round and sites of a federation.
     pub federation: Option<(u64, u64, Vec<SiteResult>)>,
     /// Sites of an isolated run.
@@ -70,6 +72,9 @@ impl Fit {
     pub fn write(self, dir: &RunDir, arm: &str, model: &str) -> Result<Summary, StudyError> {
         let model_sha256 = write_model(&dir.model(), &self.tensors, &self.params, &self.problems)?;
         dir.write(PREDICTOR, &self.predictor)?;
+        if let Some(cox) = &self.cox {
+            dir.write("cox.json", cox)?;
+        }
         if let Some(curves) = &self.kaplan_meier {
             dir.write("kaplan_meier.json", curves)?;
         }
