@@ -21,8 +21,16 @@ setup: ## install what the build needs, if it is missing
 build: setup ## the binary, target/release/osteon
 	cargo build --release --locked
 
+# Open MPI refuses to run as root, as in a container, unless told twice.
+demo: export OMPI_ALLOW_RUN_AS_ROOT = 1
+demo: export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 demo: build ## train a federation over 3 MPI ranks, end to end
-	$(MPIRUN) -n 3 target/release/osteon demo --out target/demo
+	@if command -v $(firstword $(MPIRUN)) >/dev/null; then \
+	  $(MPIRUN) -n 3 target/release/osteon demo --restart --threads 1 --out target/demo; \
+	else \
+	  echo "no $(firstword $(MPIRUN)): the sites share one process"; \
+	  target/release/osteon demo --restart --out target/demo; \
+	fi
 
 test: setup lint ## format, lints, tests, docs, the build without system libraries
 	@if cargo nextest --version >/dev/null 2>&1; then \

@@ -26,6 +26,9 @@ pub struct Predict {
     /// Also the probability of survival at these times, in the time unit of the study
     #[arg(long, value_name = "T,...", value_delimiter = ',')]
     survival: Vec<f64>,
+    /// Columns of the table to carry over, such as a known outcome
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    keep: Vec<String>,
     /// HDF5 group that holds the columns
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
@@ -41,6 +44,7 @@ impl Predict {
         let table = predict(&Request {
             run: self.run.clone(),
             data: self.data.clone(),
+            keep: self.keep.clone(),
             group: self.group.clone(),
             per_problem: self.per_problem,
             survival_at: self.survival.clone(),

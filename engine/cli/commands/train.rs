@@ -82,7 +82,7 @@ impl Train {
 }
 
 /// An error that only this rank knows must end the others too, or they wait for it in a collective.
-fn end_all(comm: &Comm, error: StudyError, talk: &Talk) -> CommandError {
+pub fn end_all(comm: &Comm, error: StudyError, talk: &Talk) -> CommandError {
     let agreed = matches!(&error, StudyError::Federate(e) if e.is_agreed());
     if comm.size() > 1 && !agreed {
         let code = error.exit_code();

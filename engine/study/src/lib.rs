@@ -16,6 +16,7 @@
 
 pub mod cohorts;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod evaluate;
 pub mod fit;

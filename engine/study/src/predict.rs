@@ -19,6 +19,7 @@ use crate::fit::result::{PREDICTOR, Predictor};
 use crate::fit::{Prepared, network};
 use crate::pool::use_threads;
 use crate::run_dir::{MODEL, RUN, RunRecord, SUMMARY};
+use crate::schema::missing;
 use crate::{Study, StudyError};
 
 /// What to predict.
@@ -30,6 +31,8 @@ pub struct Request {
     pub data: PathBuf,
     /// HDF5 group that holds the columns.
     pub group: Option<String>,
+    /// Columns of the table to carry over, such as a known outcome.
+    pub keep: Vec<String>,
     /// Also the risk of each model.
     pub per_problem: bool,
     /// Also the survival at these times, in the time unit of the study.
@@ -39,7 +42,7 @@ pub struct Request {
 }
 
 /// Predicts: a table of the id (or `row`, the line in a CSV file and the number from 1 in others),
-/// `risk_score` (log hazard, mean over the seeds of the models on the rows as they are), on request
+/// the columns to keep, `risk_score` (log hazard, mean over the seeds of the models on the rows as they are), on request
 /// `risk_seed<k>` of each model and `survival_<t>`.
 ///
 /// # Errors
@@ -60,6 +63,9 @@ pub fn predict(request: &Request) -> Result<Table, StudyError> {
         Some(name) => Column::texts(name.as_str(), &rows.ids),
         None => Column::ints("row", rows.lines.iter().map(|&l| l as i64)),
     }];
+    for name in &request.keep {
+        columns.push(table.column(name).cloned().ok_or_else(|| missing(&table, "--keep", name))?);
+    }
     let models = run.models(&rows)?;
     let as_they_are: Vec<&Scores> = models.iter().filter(|m| m.bootstrap.is_none()).collect();
     match run.predictor.preprocess.len() {

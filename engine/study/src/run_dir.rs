@@ -266,6 +266,20 @@ impl RunDir {
         }
     }
 
+    /// Takes back a run in which nothing was trained, so that a mended input is not refused as
+    /// another one; a directory that is then empty goes too.
+    pub fn abandon(&self) {
+        let empty = |path: &Path| fs::read_dir(path).map_or(true, |mut list| list.next().is_none());
+        let trained = fs::metadata(self.path.join(METRICS)).is_ok_and(|m| m.len() > 0);
+        if trained || !empty(&self.checkpoints()) {
+            return;
+        }
+        // What cannot be removed is no worse than the error that led here.
+        let _ = self.clear();
+        let _ = fs::remove_file(self.path.join(LOCK));
+        let _ = fs::remove_dir(&self.path);
+    }
+
     fn create(&self, record: &RunRecord) -> Result<(), StudyError> {
         let folder = self.checkpoints();
         fs::create_dir_all(&folder).map_err(StudyError::io("create", folder))?;

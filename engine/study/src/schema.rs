@@ -112,7 +112,8 @@ fn matching(table: &Table, data: &Data, list: &[String], key: &str) -> Result<Ve
     Ok(names)
 }
 
-fn missing(table: &Table, key: &str, name: &str) -> StudyError {
+/// The error of a column that is not there, with the nearest one.
+pub(crate) fn missing(table: &Table, key: &str, name: &str) -> StudyError {
     let near = osteon_core::names::nearest(name, table.columns().iter().map(|c| c.name.as_str()));
     StudyError::Column {
         key: key.to_owned(),

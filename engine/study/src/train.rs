@@ -58,7 +58,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
     comm.require_same("the study", &request.study.identity())?;
     comm.require_same("the numeric profile", PROFILE)?;
     use_threads(request.threads);
-    let mut phases = Phases::new();
+    let phases = Phases::new();
     let opened = match comm.rank() {
         0 => open(request, comm, watch).map(Some),
         _ => Ok(None),
@@ -79,6 +79,21 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         Some(Opened::Fresh(dir)) => Some(dir),
         _ => None,
     };
+    let done = work(request, comm, watch, dir, phases);
+    if let (Err(_), Some(Opened::Fresh(dir))) = (&done, &opened) {
+        dir.abandon();
+    }
+    done
+}
+
+/// Reads, fits and writes.
+fn work(
+    request: &Request,
+    comm: &Comm,
+    watch: &dyn Watch,
+    dir: Option<&RunDir>,
+    mut phases: Phases,
+) -> Result<Outcome, StudyError> {
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
     let cohorts = comm.agree(cohorts.map_err(|e| FederateError::local(&e)))?;
     tell(&cohorts, comm, watch);

@@ -91,11 +91,16 @@ pub fn examine(path: &Path, options: &ReadOptions) -> Result<(Option<Table>, Vec
         kind @ (Format::Csv | Format::Tsv) => {
             let bytes = fs::read(path).map_err(|source| TableError::io(path, source))?;
             let delimiter = options.delimiter.or((kind == Format::Tsv).then_some(b'\t'));
-            Ok(csv_file::read(path, &bytes, delimiter))
+            Ok(examine_csv(path, &bytes, delimiter))
         }
         Format::Parquet => parquet_file::read(path).map(require_rows),
         Format::Hdf5 => read_hdf5(path, options.group.as_deref()).map(require_rows),
     }
+}
+
+/// As [`examine`], for the bytes of a CSV file; `name` stands for the file in messages.
+pub fn examine_csv(name: &Path, bytes: &[u8], delimiter: Option<u8>) -> (Option<Table>, Vec<Fault>) {
+    csv_file::read(name, bytes, delimiter)
 }
 
 fn require_rows(table: Table) -> (Option<Table>, Vec<Fault>) {

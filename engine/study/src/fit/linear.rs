@@ -21,6 +21,8 @@ use crate::config::Arm;
 /// Of the data; constant, collinear or separating columns by name.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let parts = phases.time("prepare", || parts(job))?;
+    // No epochs to record; the report still finds its file.
+    job.dir.map(|d| d.metrics(0)).transpose()?;
     let fits =
         phases.time("train", || parts.iter().map(|p| one(job, &p.train)).collect::<Result<Vec<_>, _>>())?;
     phases.time("evaluate", || result(job, &parts, &fits)).map(|fit| Fitted::Done(Box::new(fit)))
