@@ -105,7 +105,8 @@ fn the_training_table_gives_the_scores_of_training() {
 #[test]
 fn a_linear_model_predicts_in_full_precision() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let loaded = run(dir.path(), &["model.kind=\"cox\""]);
+    let loaded =
+        run(dir.path(), &["model.kind=\"cox\"", "data.features=[\"age\",\"hb\",\"plt\",\"mut_TP53\"]"]);
     let train = prepared(dir.path(), &loaded);
     let outcome = train.rows.survival().expect("outcome");
     let fit = cox::fit(
