@@ -65,7 +65,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         0 => open(request, comm, watch).map(Some),
         _ => Ok(None),
     };
-    let opened = comm.agree(opened.map_err(|e| FederateError::local(&e)))?;
+    let opened = comm.agree(opened.map_err(FederateError::from))?;
     let finished = matches!(opened, Some(Opened::Finished(..)));
     if comm.decide(u64::from(finished))? == 1 {
         return Ok(Outcome::AlreadyFinished(match opened {
@@ -82,7 +82,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         _ => None,
     };
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
-    let cohorts = comm.agree(cohorts.map_err(|e| FederateError::local(&e)))?;
+    let cohorts = comm.agree(cohorts.map_err(FederateError::from))?;
     tell(&cohorts, comm, watch);
     let job = Job {
         study: &request.study,
@@ -132,7 +132,7 @@ fn finish(request: &Request, result: Fit, job: &Job, mut phases: Phases) -> Resu
     };
     let patients = result.train[0];
     let written = phases.time("write", || result.write(dir, request.study.train.arm.name(), model));
-    let mut summary = job.comm.agree(written.map_err(|e| FederateError::local(&e)))?;
+    let mut summary = job.comm.agree(written.map_err(FederateError::from))?;
     let timing = Timing::of(&phases, request.threads, patients, peak_memory_bytes());
     summary.wall_s = timing.wall_s;
     summary.phases = timing.phases.clone();
