@@ -166,7 +166,7 @@ fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Coh
         }
         Ok((tables, first))
     };
-    let (tables, mine) = comm.agree(read().map_err(|e| FederateError::local(&e)))?;
+    let (tables, mine) = comm.agree(read().map_err(FederateError::from))?;
     let schema = agreed_schema(comm, mine)?;
     let sites = || -> Result<Vec<Site>, StudyError> {
         let rules = rules(&study.data, true);
@@ -178,7 +178,7 @@ fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Coh
         };
         held.iter().zip(&tables).map(site).collect()
     };
-    let sites = comm.agree(sites().map_err(|e| FederateError::local(&e)))?;
+    let sites = comm.agree(sites().map_err(FederateError::from))?;
     let names = files.iter().map(|f| f.name.clone()).collect();
     let test = Dataset::concat(&schema, []);
     Ok(Cohorts { schema, names, sites, test, scope: Scope::WithinSite })

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use osteon_core::{ExitCode, Failure};
+use osteon_federate::FederateError;
 use osteon_report::ReportError;
 
 /// Where in a study file, or in which override, a fault lies.
@@ -118,7 +119,7 @@ pub enum StudyError {
     Metric(#[from] osteon_metrics::MetricError),
     /// The federation failed.
     #[error(transparent)]
-    Federate(#[from] osteon_federate::FederateError),
+    Federate(#[from] FederateError),
     /// The directory holds no finished run.
     #[error("{} holds no finished run", path.display())]
     Unfinished {
@@ -151,6 +152,16 @@ impl StudyError {
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+/// As an error that can be shared with the other ranks.
+impl From<StudyError> for FederateError {
+    fn from(error: StudyError) -> Self {
+        match error {
+            StudyError::Federate(error) => error,
+            error => Self::local(&error),
+        }
     }
 }
 

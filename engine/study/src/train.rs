@@ -63,7 +63,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
         0 => open(request, comm, watch).map(Some),
         _ => Ok(None),
     };
-    let opened = comm.agree(opened.map_err(|e| FederateError::local(&e)))?;
+    let opened = comm.agree(opened.map_err(FederateError::from))?;
     let finished = matches!(opened, Some(Opened::Finished(..)));
     if comm.decide(u64::from(finished))? == 1 {
         return Ok(Outcome::AlreadyFinished(match opened {
@@ -95,7 +95,7 @@ fn work(
     mut phases: Phases,
 ) -> Result<Outcome, StudyError> {
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
-    let cohorts = comm.agree(cohorts.map_err(|e| FederateError::local(&e)))?;
+    let cohorts = comm.agree(cohorts.map_err(FederateError::from))?;
     tell(&cohorts, comm, watch);
     let job = Job {
         study: &request.study,
@@ -134,29 +134,52 @@ fn tell(cohorts: &Cohorts, comm: &Comm, watch: &dyn Watch) {
 }
 
 fn finish(request: &Request, result: Fit, job: &Job, mut phases: Phases) -> Result<Outcome, StudyError> {
-    let Some(dir) = job.dir else {
+    let study = &request.study;
+    let (model, epochs) = match (study.model.kind, study.train.arm) {
+        (ModelKind::Cox, _) => ("cox", 1),
+        (ModelKind::Deepsurv, Arm::Federated) => {
+            ("deepsurv", u64::from(study.federation.rounds) * u64::from(study.federation.local_epochs))
+        }
+        (ModelKind::Deepsurv, _) => ("deepsurv", u64::from(study.train.epochs)),
+    };
+    let patients = result.train[0] * result.problems.len() as u64 * epochs;
+    let written = match job.dir {
         // Rank 0 writes the result; the others learn whether it could.
-        job.comm.agree(Ok(()))?;
+        None => Ok(None),
+        Some(dir) => phases.time("write", || result.write(dir, study.train.arm.name(), model)).map(Some),
+    };
+    let written = job.comm.agree(written.map_err(|e| FederateError::local(&e)))?;
+    let timing = timing(request.threads, patients, job.comm, &phases)?;
+    let (Some(dir), Some(mut summary)) = (job.dir, written) else {
         return Ok(Outcome::Finished(Box::default()));
     };
-    let model = match request.study.model.kind {
-        ModelKind::Deepsurv => "deepsurv",
-        ModelKind::Cox => "cox",
-    };
-    let patients = result.train[0];
-    let written = phases.time("write", || result.write(dir, request.study.train.arm.name(), model));
-    let mut summary = job.comm.agree(written.map_err(|e| FederateError::local(&e)))?;
-    let timing = Timing::of(&phases, request.threads, patients, peak_memory_bytes());
     summary.wall_s = timing.wall_s;
     summary.phases = timing.phases.clone();
     summary.peak_memory_bytes = timing.peak_memory_bytes;
     dir.finish(&summary)?;
-    watch_timing(&timing, job.watch);
+    timing.to_string().lines().for_each(|line| job.watch.say(line));
     Ok(Outcome::Finished(Box::new(summary)))
 }
 
-fn watch_timing(timing: &Timing, watch: &dyn Watch) {
-    timing.to_string().lines().for_each(|line| watch.say(line));
+/// The timing over all ranks; each tells its own times and memory.
+fn timing(threads: usize, patients: u64, comm: &Comm, phases: &Phases) -> Result<Timing, StudyError> {
+    let mine: Vec<(&str, f64)> = phases.list().iter().map(|(name, s)| (*name, s.as_secs_f64())).collect();
+    let text = serde_json::to_string(&(mine, peak_memory_bytes())).unwrap_or_default();
+    let all = comm.gather_metadata(&text)?;
+    let ranks: Vec<(Vec<(String, f64)>, u64)> =
+        all.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let peak = ranks.iter().map(|(_, peak)| *peak).max().unwrap_or(0);
+    let timing = Timing::of(phases, threads, patients, peak);
+    if comm.size() == 1 {
+        return Ok(timing);
+    }
+    let of_rank = |(spent, _): &(Vec<(String, f64)>, u64)| -> Vec<f64> {
+        let in_phase =
+            |p: &osteon_report::Phase| spent.iter().find(|(n, _)| *n == p.name).map_or(0.0, |s| s.1);
+        timing.phases.iter().map(in_phase).collect()
+    };
+    let per_rank: Vec<Vec<f64>> = ranks.iter().map(of_rank).collect();
+    Ok(timing.over_ranks(&per_rank))
 }
 
 /// The tables of a study that rank 0 may read. Files of single sites are read by their ranks.

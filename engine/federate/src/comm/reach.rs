@@ -18,12 +18,12 @@ struct Report {
 
 impl Comm {
     /// Ends every rank alike: if `mine` is an error anywhere, all ranks return the error of the
-    /// lowest faulty rank. Also a barrier.
+    /// lowest faulty rank. Also a barrier. An error on which all ranks agreed before is not shared again.
     ///
     /// # Errors
     /// As said, or if a rank is lost.
     pub fn agree<T>(&self, mine: Result<T, FederateError>) -> Result<T, FederateError> {
-        if self.size() == 1 {
+        if self.size() == 1 || mine.as_ref().is_err_and(FederateError::is_agreed) {
             return mine;
         }
         let mut faulty = [u64::from(mine.is_err())];
@@ -137,6 +137,7 @@ mod tests {
                 r => Err(FederateError::file(format!("site{r}.csv"), "truncated")),
             };
             let error = comm.agree(mine).expect_err("two ranks failed");
+            let error = comm.agree(Err::<(), _>(error)).expect_err("still");
             (error.to_string(), error.exit_code(), error.is_agreed())
         });
         for (text, code, agreed) in ends {

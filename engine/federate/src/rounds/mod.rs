@@ -182,6 +182,7 @@ impl Federation<'_> {
             taking_part,
             sites,
             bytes: comm.bytes_sent() - sent,
+            local_s: local.as_secs_f64(),
             local_max_s: most[1] as f64 * 1e-6,
             local_mean_s: all_us as f64 * 1e-6 / comm.size() as f64,
             aggregate_s: (aggregated - local).as_secs_f64(),

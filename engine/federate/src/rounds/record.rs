@@ -16,6 +16,8 @@ pub struct RoundRecord {
     pub sites: Vec<SiteMetrics>,
     /// Payload each rank handed to the collectives of this round, in bytes; independent of ranks and patients.
     pub bytes: u64,
+    /// Time of local training on this rank, in seconds.
+    pub local_s: f64,
     /// Time of local training on the slowest rank, in seconds.
     pub local_max_s: f64,
     /// Mean over ranks of the time of local training, in seconds; with the maximum, the imbalance.

@@ -141,6 +141,20 @@ impl Batch {
         state.optimizer_steps = 0;
     }
 
+    /// Places a problem at the start of an epoch (from 0) for what is drawn anew in each: dropout,
+    /// mini-batches, and the decay of the learning rate. So a problem that is trained in pieces, by a
+    /// process that may have been resumed, draws the same as in one piece.
+    pub fn start_at(&mut self, problem: usize, epoch: u64) {
+        let of = &self.problems[problem];
+        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
+        let per_epoch = match self.training.batch_size {
+            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
+            _ => 1,
+        };
+        let state = &mut self.states[problem];
+        (state.epochs, state.steps) = (epoch, epoch * per_epoch);
+    }
+
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
     pub fn optimizer_state(&self, problem: usize) -> ([&[f32]; 2], [u64; 3]) {
         let s = &self.states[problem];

@@ -25,7 +25,7 @@ use super::network::{self, Replicate};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
 use crate::cohorts::Scope;
-use crate::config::{self, LocalState, SiteWeights};
+use crate::config::{self, LocalState, OnSiteFailure, SiteWeights};
 use crate::{Study, StudyError};
 
 /// The sites of one rank, each with a problem per replicate.
@@ -79,14 +79,17 @@ impl Learner for Sites<'_> {
             job.taking_part.iter().filter_map(|&site| Some((site, self.place(site)?))).collect();
         let which: Vec<usize> = places.iter().flat_map(|&(_, place)| self.problems(place)).collect();
         let q = self.batch.layout().len();
+        let local_epochs = u64::from(self.study.federation.local_epochs);
         for &problem in &which {
+            // By the round, not by a count of one's own: a resumed run has none.
+            self.batch.start_at(problem, u64::from(job.round - 1) * local_epochs);
             let group = problem % self.replicates.len();
             self.batch.set_params(problem, &global[group * q..(group + 1) * q]);
             if self.study.federation.local_state == LocalState::Reset {
                 self.batch.reset_optimizer(problem);
             }
         }
-        let losses = self.batch.train(&which, u64::from(self.study.federation.local_epochs));
+        let losses = self.batch.train(&which, local_epochs);
         for (&problem, losses) in which.iter().zip(losses) {
             self.losses[problem] = losses.last().copied();
         }
@@ -187,10 +190,14 @@ impl Network<'_> {
 /// Of any rank, on all ranks alike.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let study = job.study;
+    if let Some(part) = absent(study) {
+        return Err(StudyError::Absent(part));
+    }
     let prepared = phases.time("prepare", || prepare(job));
-    let (preprocess, sites) = job.comm.agree(prepared.map_err(|e| FederateError::local(&e)))?;
+    let (preprocess, sites) = job.comm.agree(prepared.map_err(FederateError::from))?;
     let common = Cell::new(None);
-    let mut learner = learner(job, &preprocess, sites, &common)?;
+    let learner = learner(job, &preprocess, sites, &common);
+    let mut learner = job.comm.agree(learner.map_err(FederateError::from))?;
     let initial: Vec<f32> = {
         let layout = Layout::new(&network::spec(study, preprocess.names().len()));
         learner.replicates.iter().flat_map(|r| layout.initial(r.seed)).collect()
@@ -201,7 +208,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let mut last: Option<RoundRecord> = None;
     let (replicates, rounds) = (learner.replicates.clone(), u64::from(study.federation.rounds));
     let mut on_round = |record: &RoundRecord| {
-        phases.add("train", Duration::from_secs_f64(record.local_mean_s));
+        phases.add("train", Duration::from_secs_f64(record.local_s));
         phases.add("aggregate", Duration::from_secs_f64(record.aggregate_s));
         phases.add("evaluate", Duration::from_secs_f64(record.evaluate_s));
         let metric = metric(record, names, &replicates, common.get(), job.cohorts.scope);
@@ -238,6 +245,17 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     }
     let fit = phases.time("evaluate", || result(job, learner, &outcome, last, preprocess))?;
     Ok(Fitted::Done(Box::new(fit)))
+}
+
+/// What a study may ask of a federation and this build does not do.
+fn absent(study: &Study) -> Option<&'static str> {
+    let fed = &study.federation;
+    let asked = [
+        (fed.exact, "federation.exact = true"),
+        (fed.on_site_failure == OnSiteFailure::Skip, "federation.on_site_failure = \"skip\""),
+        (study.split.folds > 0, "split.folds in a federation"),
+    ];
+    asked.into_iter().find(|(asked, _)| *asked).map(|(_, part)| part)
 }
 
 /// Fits the preprocessing over all sites and applies it to those held here.

@@ -1,0 +1,13 @@
+//! A federation as processes: what it computes must not depend on how it is spread, stopped or
+//! resumed, and no row may leave its rank.
+//!
+//! Jobs of several ranks need `mpirun` (Open MPI); without it they are skipped with a reason, or
+//! fail if `OSTEON_REQUIRE` contains `mpi`.
+
+mod bits;
+mod exactness;
+mod faults;
+mod job;
+mod resume;
+mod site_files;
+mod studies;
