@@ -3,6 +3,7 @@
 /// The numeric profile of the CPU backend (decision 0002): equal profiles give equal bits.
 pub const PROFILE: &str = "cpu-v1";
 
+pub mod backend;
 pub mod ops;
 pub mod order;
 pub mod simd;

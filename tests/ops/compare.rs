@@ -32,6 +32,11 @@ pub fn outputs(got: &[Tensor], want: &[Tensor], max_nmse: f64) -> Result<(), Fai
     Ok(())
 }
 
+/// The largest [`nmse`] of all outputs.
+pub fn largest_nmse(got: &[Tensor], want: &[Tensor]) -> f64 {
+    got.iter().zip(want).map(|(got, want)| nmse(&got.to_f64(), &want.to_f64())).fold(0.0, f64::max)
+}
+
 /// Squared error over squared size; the error itself where the oracle is all zero.
 fn nmse(x: &[f64], y: &[f64]) -> f64 {
     let finite = || x.iter().zip(y).filter(|(x, _)| x.is_finite());

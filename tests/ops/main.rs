@@ -2,9 +2,13 @@
 //!
 //! Each case compares a backend with the op's f64 oracle by normalised mean square error; the
 //! oracle's own gradients are checked by central differences, and all CPU levels and thread counts
-//! must agree to the bit.
+//! must agree to the bit. A device version runs between sentinels, twice, to the same bits; the CUDA
+//! sources run on the CPU too, in three orders of their threads. `OSTEON_PRINT_NMSE=1` prints errors.
 
 mod compare;
+mod devices;
+mod guard;
+mod shim;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use osteon_kernels::ops::{ALL, Case, Op};
@@ -25,6 +29,7 @@ fn main() {
             }
         }
     }
+    trials.extend(devices::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

@@ -18,6 +18,7 @@ pub mod weighted_sum;
 
 pub use case::{Case, Gradient, Tensor, Values, Work};
 
+use crate::backend::{Device, DeviceError, Source};
 use crate::simd::Level;
 
 /// What an op offers to the harness that tests it on every backend.
@@ -44,9 +45,33 @@ pub trait Op: Sync {
     /// pool has.
     fn cpu(&self, case: &Case, level: Level) -> Vec<Tensor>;
 
+    /// The device versions, if there are any: `<op>.wgsl` and `<op>.cu` beside the op.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    /// The device version on an opened device.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] with the reason where the op, or the op on such inputs, has no
+    /// device version; else what the device says. Nothing falls back to another backend.
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let _ = case;
+        Err(DeviceError::Unsupported {
+            op: self.name(),
+            device: device.name(),
+            reason: "it has no device version yet".to_owned(),
+        })
+    }
+
     /// Largest normalised mean square error of an `f32` version against the oracle.
     fn max_nmse(&self) -> f64 {
         1e-12
+    }
+
+    /// The same for a device version, whose sums are `f32` (WGSL has no `f64`).
+    fn max_nmse_device(&self) -> f64 {
+        self.max_nmse()
     }
 
     /// Which outputs are gradients of which.

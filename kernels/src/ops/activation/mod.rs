@@ -9,6 +9,7 @@
 //!
 //! SELU: Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
 
+mod device;
 mod op;
 
 pub use op::ActivationOp;

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::Activation;
+use super::{Activation, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Gradient, Tensor, Work, normal};
 use crate::simd::{Kernel, LANES, Level, Simd, run_on};
@@ -82,6 +83,14 @@ impl Op for ActivationOp {
 
     fn gradients(&self) -> Vec<Gradient> {
         vec![Gradient { of: "a", seed: Some("da"), wrt: "z", gradient: "dz" }]
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -9,6 +9,7 @@
 //! `m += (1 - b1)(g - m)`, `v += (1 - b2)(g^2 - v)`,
 //! `p -= lr / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps)`. Kingma and Ba, ICLR 2015.
 
+mod device;
 mod op;
 
 pub use op::AdamOp;

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{Adam, adam, reference};
+use super::{Adam, adam, device, reference};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, normal};
 use crate::simd::Level;
@@ -8,7 +9,7 @@ use crate::simd::Level;
 /// `adam` for the harness: outputs `parameter`, `mean`, `square` after three steps.
 pub struct AdamOp;
 
-const STEPS: u64 = 3;
+pub(super) const STEPS: u64 = 3;
 
 impl Op for AdamOp {
     fn name(&self) -> &'static str {
@@ -44,6 +45,14 @@ impl Op for AdamOp {
             adam(level, Adam::new(0.01), step, &mut p, &g, &mut m, &mut v);
         }
         [("parameter", p), ("mean", m), ("square", v)].map(|(name, x)| Tensor::f32(name, &[n], x)).to_vec()
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{EPSILON, backward, forward};
+use super::{EPSILON, backward, device, forward};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Gradient, Tensor, Work, integers, normal};
 use crate::ops::moments::statistics;
@@ -91,6 +92,14 @@ impl Op for BatchNormOp {
     fn gradients(&self) -> Vec<Gradient> {
         let g = |wrt, gradient| Gradient { of: "y", seed: Some("dy"), wrt, gradient };
         vec![g("z", "dz"), g("scale", "dscale"), g("shift", "dshift")]
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
     }
 
     fn work(&self, case: &Case) -> Work {

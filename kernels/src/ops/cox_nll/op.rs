@@ -5,7 +5,8 @@
 //! `ties` (0 Breslow, 1 Efron), `normalise`. Outputs: `loss` `[B, 2]` (nll, event weight),
 //! `gradient` `[B, N]`.
 
-use super::{CoxLoss, RiskOrder, Ties, cox_nll_batch_at, reference};
+use super::{CoxLoss, RiskOrder, Ties, cox_nll_batch_at, device, reference};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::case::{Case, Gradient, Tensor, Work, integers, normal};
 use crate::ops::{Op, Values};
 use crate::simd::Level;
@@ -88,6 +89,18 @@ impl Op for CoxNll {
         vec![Gradient { of: "loss", seed: None, wrt: "score", gradient: "gradient" }]
     }
 
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
+    }
+
+    fn max_nmse_device(&self) -> f64 {
+        1e-11
+    }
+
     /// Scores and weights read, gradient written; two exponentials of 18 operations and about ten
     /// more per row, about ten per event.
     fn work(&self, case: &Case) -> Work {
@@ -100,7 +113,7 @@ impl Op for CoxNll {
 }
 
 /// The sorted outcome of a case.
-fn outcome(case: &Case) -> (RiskOrder, Ties) {
+pub(super) fn outcome(case: &Case) -> (RiskOrder, Ties) {
     let event: Vec<bool> = case.input("event").to_f64().iter().map(|&e| e != 0.0).collect();
     let entry = case.find("entry").map(Tensor::to_f64);
     let strata = case.find("strata").map(|t| match &t.values {

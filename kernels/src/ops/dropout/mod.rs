@@ -11,6 +11,7 @@
 //! expectation is exact for the rate that is realised. The mask does not depend on where a patient
 //! lies in memory, on the batch or on the site. The op is its own adjoint.
 
+mod device;
 mod op;
 
 pub use op::DropoutOp;
@@ -43,6 +44,16 @@ impl Dropout {
     /// Probability that a unit is kept.
     pub fn keep(&self) -> f64 {
         1.0 - f64::from(self.threshold) / 65536.0
+    }
+
+    /// What a device kernel needs: threshold, layer and step.
+    pub(crate) fn words(&self) -> [u32; 3] {
+        [self.threshold, self.layer, self.step]
+    }
+
+    /// The problem's key.
+    pub(crate) fn key(&self) -> [u32; 2] {
+        self.key
     }
 
     /// Whether a unit of a patient is kept: the oracle.
@@ -83,4 +94,9 @@ pub fn patient_lanes(patients: &[u64]) -> Vec<[[u32; LANES]; 2]> {
         words
     };
     patients.chunks(LANES).map(lanes).collect()
+}
+
+/// Patient keys as a device kernel reads them: `[N, 2]`, low word first.
+pub(crate) fn patient_words(patients: &[u64]) -> Vec<u32> {
+    patients.iter().flat_map(|&p| [p as u32, (p >> 32) as u32]).collect()
 }

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{Dropout, UNITS_PER_BLOCK, patient_lanes};
+use super::{Dropout, UNITS_PER_BLOCK, device, patient_lanes};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Gradient, Tensor, Work, integers, normal};
 use crate::simd::{Kernel, LANES, Level, Simd, run_on};
@@ -9,11 +10,11 @@ use crate::tiles::{self, Lane};
 /// `dropout` for the harness: output `y`.
 pub struct DropoutOp;
 
-fn dropout(case: &Case) -> Option<Dropout> {
+pub(super) fn dropout(case: &Case) -> Option<Dropout> {
     Dropout::new(case.get("rate"), 42, case.size("layer"), case.get("step") as u64)
 }
 
-fn patients(case: &Case) -> Vec<u64> {
+pub(super) fn patients(case: &Case) -> Vec<u64> {
     let words = case.input("patient").to_f64();
     words.iter().map(|&p| (p as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
 }
@@ -91,6 +92,14 @@ impl Op for DropoutOp {
 
     fn gradients(&self) -> Vec<Gradient> {
         Vec::new()
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -15,6 +15,7 @@
 //! tiles, a fixed tree over the lanes, then blocks in order in f64. Register tiling and threads do
 //! not change these orders.
 
+mod device;
 mod fast;
 mod op;
 
@@ -28,6 +29,9 @@ use crate::tiles::Lane;
 
 /// Tiles of one block of patients: the unit of parallel work and of reduction.
 pub const BLOCK_TILES: usize = 32;
+
+/// Rows of one block in a device's sums over patients.
+pub(crate) const BLOCK_ROWS: usize = 512;
 
 /// Weights of a layer.
 #[derive(Clone, Copy)]

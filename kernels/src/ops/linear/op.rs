@@ -1,7 +1,8 @@
 //! The op on the harness.
 
-use super::{BLOCK_TILES, Epilogue, Produced, Weights};
+use super::{BLOCK_TILES, Epilogue, Produced, Weights, device};
 use super::{backward_input, backward_weight, forward};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::case::{Case, Gradient, Tensor, Work, normal};
@@ -13,39 +14,70 @@ use crate::tiles::{from_rows, to_rows};
 /// dropout, `dy` coming in.
 pub struct LinearOp;
 
-struct Layer {
-    n: usize,
-    inputs: usize,
-    outputs: usize,
+/// A layer of `problems` that share their patients.
+pub(super) struct Layer {
+    pub problems: usize,
+    pub n: usize,
+    pub inputs: usize,
+    pub outputs: usize,
     activation: Activation,
-    dropout: Option<Dropout>,
-    patients: Vec<u64>,
+    rate: f64,
+    pub patients: Vec<u64>,
 }
 
 impl Layer {
-    fn of(case: &Case) -> Self {
+    pub fn of(case: &Case) -> Self {
         let (x, w) = (case.input("x"), case.input("w"));
         Self {
+            problems: w.shape[0],
             n: x.shape[0],
-            inputs: w.shape[1],
-            outputs: w.shape[0],
+            inputs: w.shape[2],
+            outputs: w.shape[1],
             activation: Activation::ALL[case.size("activation")].1,
-            dropout: Dropout::new(case.get("rate"), 11, 1, 3),
+            rate: case.get("rate"),
             patients: (0..x.shape[0] as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect(),
         }
+    }
+
+    /// Dropout of one problem.
+    pub fn dropout(&self, problem: usize) -> Option<Dropout> {
+        Dropout::new(self.rate, 11 + problem as u64, 1, 3)
+    }
+
+    /// The outputs of a device.
+    pub fn tensors(&self, y: Vec<f32>, dx: Vec<f32>, dw: Vec<f32>, db: Vec<f32>) -> Vec<Tensor> {
+        let (b, n, i, o) = (self.problems, self.n, self.inputs, self.outputs);
+        vec![
+            Tensor::f32("y", &[b, n, o], y),
+            Tensor::f32("dx", &[b, n, i], dx),
+            Tensor::f32("dw", &[b, o, i], dw),
+            Tensor::f32("db", &[b, o], db),
+        ]
     }
 }
 
 fn case(label: &str, n: usize, inputs: usize, outputs: usize, activation: usize, rate: f64) -> Case {
+    batch(1, label, n, inputs, outputs, activation, rate)
+}
+
+fn batch(
+    b: usize,
+    label: &str,
+    n: usize,
+    inputs: usize,
+    outputs: usize,
+    activation: usize,
+    rate: f64,
+) -> Case {
     let scale = 1.0 / (inputs as f32).sqrt();
-    let w = normal(2, outputs * inputs).iter().map(|w| w * scale).collect();
+    let w = normal(2, b * outputs * inputs).iter().map(|w| w * scale).collect();
     Case::new(format!("{label}_n{n}_i{inputs}_o{outputs}_{}", Activation::ALL[activation].0))
         .option("activation", activation as f64)
         .option("rate", rate)
         .with(Tensor::f32("x", &[n, inputs], normal(1, n * inputs)))
-        .with(Tensor::f32("w", &[outputs, inputs], w))
-        .with(Tensor::f32("b", &[outputs], normal(3, outputs)))
-        .with(Tensor::f32("dy", &[n, outputs], normal(4, n * outputs)))
+        .with(Tensor::f32("w", &[b, outputs, inputs], w))
+        .with(Tensor::f32("b", &[b, outputs], normal(3, b * outputs)))
+        .with(Tensor::f32("dy", &[b, n, outputs], normal(4, b * n * outputs)))
 }
 
 impl Op for LinearOp {
@@ -60,6 +92,7 @@ impl Op for LinearOp {
             case("output", 100, 42, 1, 0, 0.0),
             case("blocks", 1523, 9, 42, 3, 0.0344),
             case("blocks", 1030, 42, 42, 3, 0.1374),
+            batch(3, "batch of 3", 530, 9, 20, 3, 0.2),
         ];
         for (activation, outputs) in [2usize, 3, 4, 5, 6].into_iter().enumerate() {
             cases.push(case("odd", 83, 7 + activation, outputs, activation, 0.3));
@@ -76,76 +109,56 @@ impl Op for LinearOp {
         let l = Layer::of(case);
         let (x, w) = (case.input("x").to_f64(), case.input("w").to_f64());
         let (b, dy) = (case.input("b").to_f64(), case.input("dy").to_f64());
-        let (mut y, mut dx) = (vec![0.0; l.n * l.outputs], vec![0.0; l.n * l.inputs]);
+        let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; l.problems * l.n * l.inputs]);
         let (mut dw, mut db) = (vec![0.0; w.len()], vec![0.0; b.len()]);
-        for n in 0..l.n {
-            for o in 0..l.outputs {
-                let dot = |acc, i| acc + w[o * l.inputs + i] * x[n * l.inputs + i];
-                let a = l.activation.value((0..l.inputs).fold(b[o], dot));
-                let kept =
-                    l.dropout.map_or(1.0, |d| if d.keeps(l.patients[n], o) { 1.0 / d.keep() } else { 0.0 });
-                y[n * l.outputs + o] = a * kept;
-                let dz = dy[n * l.outputs + o] * kept * l.activation.slope(a);
-                db[o] += dz;
-                for i in 0..l.inputs {
-                    dw[o * l.inputs + i] += dz * x[n * l.inputs + i];
-                    dx[n * l.inputs + i] += dz * w[o * l.inputs + i];
+        for k in 0..l.problems {
+            for n in 0..l.n {
+                let (from, to) = (n * l.inputs, (k * l.n + n) * l.inputs);
+                for o in 0..l.outputs {
+                    let (unit, at) = (k * l.outputs + o, (k * l.n + n) * l.outputs + o);
+                    let row = unit * l.inputs;
+                    let dot = |acc, i| acc + w[row + i] * x[from + i];
+                    let a = l.activation.value((0..l.inputs).fold(b[unit], dot));
+                    let kept = |d: Dropout| if d.keeps(l.patients[n], o) { 1.0 / d.keep() } else { 0.0 };
+                    let kept = l.dropout(k).map_or(1.0, kept);
+                    y[at] = a * kept;
+                    let dz = dy[at] * kept * l.activation.slope(a);
+                    db[unit] += dz;
+                    for i in 0..l.inputs {
+                        dw[row + i] += dz * x[from + i];
+                        dx[to + i] += dz * w[row + i];
+                    }
                 }
             }
         }
         vec![
-            Tensor::f64("y", &[l.n, l.outputs], y),
-            Tensor::f64("dx", &[l.n, l.inputs], dx),
-            Tensor::f64("dw", &[l.outputs, l.inputs], dw),
-            Tensor::f64("db", &[l.outputs], db),
+            Tensor::f64("y", &[l.problems, l.n, l.outputs], y),
+            Tensor::f64("dx", &[l.problems, l.n, l.inputs], dx),
+            Tensor::f64("dw", &[l.problems, l.outputs, l.inputs], dw),
+            Tensor::f64("db", &[l.problems, l.outputs], db),
         ]
     }
 
     fn cpu(&self, case: &Case, level: Level) -> Vec<Tensor> {
         let l = Layer::of(case);
-        let (w, b) = (case.input("w").to_f32(), case.input("b").to_f32());
-        let weights = Weights { w: &w, b: &b, inputs: l.inputs, outputs: l.outputs };
-        let x = from_rows(&case.input("x").to_f32(), l.n, l.inputs);
-        let dy = from_rows(&case.input("dy").to_f32(), l.n, l.outputs);
-        let mut y = dy.clone();
-        let mut kept = vec![0; y.len()];
-        let patients = patient_lanes(&l.patients);
-        let dropout = l.dropout.map(|d| (d, patients.as_slice()));
-        let epilogue = Epilogue { activation: l.activation, dropout };
-        forward(level, weights, epilogue, &x, &mut y, &mut kept);
-
-        // The gradient through this layer's own epilogue is what `backward_input` of a following
-        // identity layer yields.
-        let mut identity = vec![0.0; l.outputs * l.outputs];
-        for o in 0..l.outputs {
-            identity[o * l.outputs + o] = 1.0;
+        let (w, b, dy) = (case.input("w").to_f32(), case.input("b").to_f32(), case.input("dy").to_f32());
+        let (mut ys, mut dxs, mut dws, mut dbs) = (vec![], vec![], vec![], vec![]);
+        for k in 0..l.problems {
+            let of = |all: &[f32]| {
+                let each = all.len() / l.problems;
+                all[k * each..(k + 1) * each].to_vec()
+            };
+            let (y, dx, dw, db) = one(level, &l, k, &case.input("x").to_f32(), &of(&w), &of(&b), &of(&dy));
+            ys.extend(y);
+            dxs.extend(dx);
+            dws.extend(dw);
+            dbs.extend(db);
         }
-        let kept = l.dropout.map(|d| (kept.as_slice(), d.keep()));
-        let produced = Produced { activation: l.activation, output: &y, kept };
-        let mut dz = y.clone();
-        backward_input(level, &identity, l.outputs, l.outputs, &dy, Some(produced), &mut dz);
-
-        let mut transposed = vec![0.0; w.len()];
-        for o in 0..l.outputs {
-            for i in 0..l.inputs {
-                transposed[i * l.outputs + o] = w[o * l.inputs + i];
-            }
-        }
-        let mut dx = x.clone();
-        backward_input(level, &transposed, l.inputs, l.outputs, &dz, None, &mut dx);
-        let mut gradient = vec![0.0; w.len() + b.len()];
-        let mut sums = vec![0.0; gradient.len()];
-        let blocks = x.chunks(BLOCK_TILES * l.inputs).zip(dz.chunks(BLOCK_TILES * l.outputs));
-        for (x, dz) in blocks {
-            backward_weight(level, l.inputs, l.outputs, x, dz, &mut sums);
-            gradient.iter_mut().zip(&sums).for_each(|(g, &s)| *g += f64::from(s));
-        }
-        let db = gradient.split_off(w.len());
         vec![
-            Tensor::f32("y", &[l.n, l.outputs], to_rows(&y, l.n, l.outputs)),
-            Tensor::f32("dx", &[l.n, l.inputs], to_rows(&dx, l.n, l.inputs)),
-            Tensor::f64("dw", &[l.outputs, l.inputs], gradient),
-            Tensor::f64("db", &[l.outputs], db),
+            Tensor::f32("y", &[l.problems, l.n, l.outputs], ys),
+            Tensor::f32("dx", &[l.problems, l.n, l.inputs], dxs),
+            Tensor::f64("dw", &[l.problems, l.outputs, l.inputs], dws),
+            Tensor::f64("db", &[l.problems, l.outputs], dbs),
         ]
     }
 
@@ -157,9 +170,70 @@ impl Op for LinearOp {
             .collect()
     }
 
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
+    }
+
+    fn max_nmse_device(&self) -> f64 {
+        1e-11
+    }
+
     fn work(&self, case: &Case) -> Work {
         let l = Layer::of(case);
         let (n, i, o) = (l.n as f64, l.inputs as f64, l.outputs as f64);
         Work { bytes: 4.0 * n * (2.0 * i + 2.0 * o), flops: 6.0 * n * i * o }
     }
+}
+
+/// `y`, `dx`, `dw`, `db` of one problem on the CPU.
+fn one(
+    level: Level,
+    l: &Layer,
+    k: usize,
+    x: &[f32],
+    w: &[f32],
+    b: &[f32],
+    dy: &[f32],
+) -> (Vec<f32>, Vec<f32>, Vec<f64>, Vec<f64>) {
+    let weights = Weights { w, b, inputs: l.inputs, outputs: l.outputs };
+    let (x, dy) = (from_rows(x, l.n, l.inputs), from_rows(dy, l.n, l.outputs));
+    let mut y = dy.clone();
+    let mut kept = vec![0; y.len()];
+    let patients = patient_lanes(&l.patients);
+    let dropout = l.dropout(k).map(|d| (d, patients.as_slice()));
+    let epilogue = Epilogue { activation: l.activation, dropout };
+    forward(level, weights, epilogue, &x, &mut y, &mut kept);
+
+    // The gradient through this layer's own epilogue is what `backward_input` of a following
+    // identity layer yields.
+    let mut identity = vec![0.0; l.outputs * l.outputs];
+    for o in 0..l.outputs {
+        identity[o * l.outputs + o] = 1.0;
+    }
+    let kept = l.dropout(k).map(|d| (kept.as_slice(), d.keep()));
+    let produced = Produced { activation: l.activation, output: &y, kept };
+    let mut dz = y.clone();
+    backward_input(level, &identity, l.outputs, l.outputs, &dy, Some(produced), &mut dz);
+
+    let mut transposed = vec![0.0; w.len()];
+    for o in 0..l.outputs {
+        for i in 0..l.inputs {
+            transposed[i * l.outputs + o] = w[o * l.inputs + i];
+        }
+    }
+    let mut dx = x.clone();
+    backward_input(level, &transposed, l.inputs, l.outputs, &dz, None, &mut dx);
+    let mut gradient = vec![0.0; w.len() + b.len()];
+    let mut sums = vec![0.0; gradient.len()];
+    let blocks = x.chunks(BLOCK_TILES * l.inputs).zip(dz.chunks(BLOCK_TILES * l.outputs));
+    for (x, dz) in blocks {
+        backward_weight(level, l.inputs, l.outputs, x, dz, &mut sums);
+        gradient.iter_mut().zip(&sums).for_each(|(g, &s)| *g += f64::from(s));
+    }
+    let db = gradient.split_off(w.len());
+    (to_rows(&y, l.n, l.outputs), to_rows(&dx, l.n, l.inputs), gradient, db)
 }

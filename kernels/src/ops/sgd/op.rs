@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{Sgd, reference, sgd};
+use super::{Sgd, device, reference, sgd};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, normal};
 use crate::simd::Level;
@@ -8,7 +9,9 @@ use crate::simd::Level;
 /// `sgd` for the harness: outputs `parameter`, `velocity` after three steps.
 pub struct SgdOp;
 
-fn constants(case: &Case) -> Sgd {
+pub(super) const STEPS: u64 = 3;
+
+pub(super) fn constants(case: &Case) -> Sgd {
     Sgd { learning_rate: 0.05, momentum: case.get("momentum"), nesterov: case.get("nesterov") > 0.0 }
 }
 
@@ -39,7 +42,7 @@ impl Op for SgdOp {
         let n = case.input("parameter").len();
         let (mut p, g, mut u) =
             (case.input("parameter").to_f64(), case.input("gradient").to_f64(), vec![0.0; n]);
-        (0..3).for_each(|_| reference(constants(case), &mut p, &g, &mut u));
+        (0..STEPS).for_each(|_| reference(constants(case), &mut p, &g, &mut u));
         vec![Tensor::f64("parameter", &[n], p), Tensor::f64("velocity", &[n], u)]
     }
 
@@ -47,8 +50,16 @@ impl Op for SgdOp {
         let n = case.input("parameter").len();
         let (mut p, g, mut u) =
             (case.input("parameter").to_f32(), case.input("gradient").to_f32(), vec![0.0; n]);
-        (0..3).for_each(|_| sgd(constants(case), &mut p, &g, &mut u));
+        (0..STEPS).for_each(|_| sgd(constants(case), &mut p, &g, &mut u));
         vec![Tensor::f32("parameter", &[n], p), Tensor::f32("velocity", &[n], u)]
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        device::run(device, case)
     }
 
     fn work(&self, case: &Case) -> Work {

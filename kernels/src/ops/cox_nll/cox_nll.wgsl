@@ -1,0 +1,274 @@
+// One group of threads per problem. Sums are pairs (m, s) worth s e^m, so that no range of scores is
+// too wide, and only positive numbers are ever added. Every order of addition is fixed.
+const ITEMS: u32 = 8u;
+const LOWEST: f32 = -3.0e38f;
+
+struct Params {
+    problems: u32,
+    n: u32,
+    groups: u32,
+    efron: u32,
+    normalise: u32,
+    weighted: u32,
+}
+
+// m, s
+alias Sum = vec2<f32>;
+const NOTHING: Sum = Sum(LOWEST, 0.0f);
+
+@group(0) @binding(0) var<uniform> p: Params;
+// [N]: group of events that the row is in or before, and its flags.
+@group(0) @binding(1) var<storage, read> rows: array<u32>;
+// [G, 2]: first row, and end with COX_HEAD set on the last group of a stratum.
+@group(0) @binding(2) var<storage, read> event_groups: array<u32>;
+@group(0) @binding(3) var<storage, read> score: array<f32>;
+@group(0) @binding(4) var<storage, read> weight: array<f32>;
+@group(0) @binding(5) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(6) var<storage, read_write> loss: array<f32>;
+// [B, 5, G]: exponent, sum and own sum of each group, exponent and sum of its rate.
+@group(0) @binding(7) var<storage, read_write> work: array<f32>;
+
+var<workgroup> shared_sum: array<Sum, GROUP>;
+var<workgroup> shared_head: array<u32, GROUP>;
+
+fn plus(a: Sum, b: Sum) -> Sum {
+    if (a.y == 0.0f) {
+        return b;
+    }
+    if (b.y == 0.0f) {
+        return a;
+    }
+    let m = max(a.x, b.x);
+    return Sum(m, a.y * exp_nonpositive(a.x - m) + b.y * exp_nonpositive(b.x - m));
+}
+
+fn weight_of(at: u32) -> f32 {
+    if (p.weighted != 0u) {
+        return weight[at];
+    }
+    return 1.0f;
+}
+
+fn mass(at: u32) -> Sum {
+    let w = weight_of(at);
+    if (w > 0.0f) {
+        return Sum(score[at], w);
+    }
+    return NOTHING;
+}
+
+// Inclusive scan over the threads; a head starts anew.
+fn scan(t: u32, value: Sum, is_head: u32) {
+    var own = value;
+    var head = is_head;
+    shared_sum[t] = own;
+    shared_head[t] = head;
+    workgroupBarrier();
+    for (var d = 1u; d < GROUP; d <<= 1u) {
+        var other = NOTHING;
+        var other_head = 0u;
+        if (t >= d) {
+            other = shared_sum[t - d];
+            other_head = shared_head[t - d];
+        }
+        workgroupBarrier();
+        if (t >= d) {
+            if (head == 0u) {
+                own = plus(other, own);
+            }
+            head |= other_head;
+            shared_sum[t] = own;
+            shared_head[t] = head;
+        }
+        workgroupBarrier();
+    }
+}
+
+// Sum up to and with thread t, given what came before the tile.
+fn upto(t: u32, carry: Sum) -> Sum {
+    if (shared_head[t] != 0u) {
+        return shared_sum[t];
+    }
+    return plus(carry, shared_sum[t]);
+}
+
+@compute @workgroup_size(GROUP)
+fn cox_nll(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let k = group.y * groups.x + group.x;
+    if (k >= p.problems) {
+        return;
+    }
+    let start = k * p.n;
+    let risk_m = k * 5u * p.groups;
+    let risk_s = risk_m + p.groups;
+    let own_s = risk_s + p.groups;
+    let rate_m = own_s + p.groups;
+    let rate_s = rate_m + p.groups;
+
+    // What is at risk before the first event of each group.
+    var carry = NOTHING;
+    for (var base = 0u; base < p.n; base += GROUP * ITEMS) {
+        let first = base + t * ITEMS;
+        let last = min(first + ITEMS, p.n);
+        var own = NOTHING;
+        var head = 0u;
+        for (var i = first; i < last; i++) {
+            if ((rows[i] & COX_HEAD) != 0u) {
+                own = NOTHING;
+                head = 1u;
+            }
+            own = plus(own, mass(start + i));
+        }
+        scan(t, own, head);
+        var before = carry;
+        if (t > 0u) {
+            before = upto(t - 1u, carry);
+        }
+        for (var i = first; i < last; i++) {
+            let info = rows[i];
+            let g = info & COX_NO_GROUP;
+            if ((info & COX_HEAD) != 0u) {
+                before = NOTHING;
+            }
+            if ((info & COX_EVENT) != 0u && event_groups[2u * g] == i) {
+                work[risk_m + g] = before.x;
+                work[risk_s + g] = before.y;
+            }
+            before = plus(before, mass(start + i));
+        }
+        carry = upto(GROUP - 1u, carry);
+        workgroupBarrier();
+    }
+    storageBarrier();
+
+    // Terms of each group: the dying leave one share after the other, so nothing is subtracted.
+    var nll = 0.0f;
+    var events = 0.0f;
+    for (var g = t; g < p.groups; g += GROUP) {
+        let first = event_groups[2u * g];
+        let end = event_groups[2u * g + 1u] & ~COX_HEAD;
+        var count = 0u;
+        var total = 0.0f;
+        var highest = LOWEST;
+        for (var i = first; i < end; i++) {
+            let w = weight_of(start + i);
+            if (w > 0.0f) {
+                count += 1u;
+                total += w;
+                highest = max(highest, score[start + i]);
+            }
+        }
+        var m = highest;
+        var before = 0.0f;
+        if (work[risk_s + g] > 0.0f) {
+            m = max(work[risk_m + g], highest);
+            before = work[risk_s + g] * exp_nonpositive(work[risk_m + g] - m);
+        }
+        var dying = 0.0f;
+        var centred = 0.0f;
+        var logs = 0.0f;
+        var all = 0.0f;
+        var own = 0.0f;
+        var factor = 0.0f;
+        if (count > 0u) {
+            for (var i = first; i < end; i++) {
+                let w = weight_of(start + i);
+                if (w > 0.0f) {
+                    dying += w * exp_nonpositive(score[start + i] - m);
+                    centred += w * (m - score[start + i]);
+                }
+            }
+            let terms = select(1u, count, p.efron != 0u);
+            factor = total / f32(terms);
+            for (var r = 0u; r < terms; r++) {
+                let share = f32(terms - r) / f32(terms);
+                let term = before + share * dying;
+                logs += ln_of(term);
+                all += 1.0f / term;
+                own += share / term;
+            }
+            nll += factor * logs + centred;
+            events += total;
+        }
+        work[risk_m + g] = -m;
+        work[risk_s + g] = factor * all;
+        work[own_s + g] = factor * own;
+    }
+    shared_sum[t] = Sum(nll, events);
+    workgroupBarrier();
+    for (var d = GROUP / 2u; d > 0u; d >>= 1u) {
+        if (t < d) {
+            shared_sum[t] += shared_sum[t + d];
+        }
+        workgroupBarrier();
+    }
+    let sums = shared_sum[0];
+    workgroupBarrier();
+    storageBarrier();
+    var scale = 1.0f;
+    if (p.normalise != 0u && sums.y > 0.0f) {
+        scale = 1.0f / sums.y;
+    }
+    if (t == 0u) {
+        loss[2u * k] = sums.x * scale;
+        loss[2u * k + 1u] = sums.y;
+    }
+
+    // Rates, summed from the last group of each stratum.
+    carry = NOTHING;
+    for (var base = 0u; base < p.groups; base += GROUP * ITEMS) {
+        let first = base + t * ITEMS;
+        let last = min(first + ITEMS, p.groups);
+        var own = NOTHING;
+        var head = 0u;
+        for (var q = first; q < last; q++) {
+            let g = p.groups - 1u - q;
+            if ((event_groups[2u * g + 1u] & COX_HEAD) != 0u) {
+                own = NOTHING;
+                head = 1u;
+            }
+            own = plus(own, Sum(work[risk_m + g], work[risk_s + g]));
+        }
+        scan(t, own, head);
+        var later = carry;
+        if (t > 0u) {
+            later = upto(t - 1u, carry);
+        }
+        for (var q = first; q < last; q++) {
+            let g = p.groups - 1u - q;
+            if ((event_groups[2u * g + 1u] & COX_HEAD) != 0u) {
+                later = NOTHING;
+            }
+            later = plus(later, Sum(work[risk_m + g], work[risk_s + g]));
+            work[rate_m + g] = later.x;
+            work[rate_s + g] = later.y;
+        }
+        carry = upto(GROUP - 1u, carry);
+        workgroupBarrier();
+    }
+    storageBarrier();
+
+    for (var i = t; i < p.n; i += GROUP) {
+        let info = rows[i];
+        let g = info & COX_NO_GROUP;
+        let w = weight_of(start + i);
+        let dies = (info & COX_EVENT) != 0u;
+        var felt = 0.0f;
+        if (g != COX_NO_GROUP && w > 0.0f) {
+            var rate = Sum(work[rate_m + g], work[rate_s + g]);
+            if (dies) {
+                rate = Sum(work[risk_m + g], work[own_s + g]);
+                if ((event_groups[2u * g + 1u] & COX_HEAD) == 0u) {
+                    rate = plus(rate, Sum(work[rate_m + g + 1u], work[rate_s + g + 1u]));
+                }
+            }
+            felt = w * rate.y * exp_nonpositive(score[start + i] + rate.x);
+        }
+        let died = select(0.0f, w, dies && w > 0.0f);
+        gradient[start + i] = scale * (felt - died);
+    }
+}

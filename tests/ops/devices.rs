@@ -1,0 +1,183 @@
+//! The device versions of the ops: on real devices, on the software Vulkan driver, and through the
+//! CUDA shim.
+
+use std::env;
+use std::io::Write;
+
+use libtest_mimic::{Failed, Trial};
+use osteon_kernels::backend::{Backend, Device, DeviceError, DeviceInfo, devices, open};
+use osteon_kernels::ops::{ALL, Case, Op, Tensor};
+use osteon_kernels::simd::Level;
+
+use crate::compare;
+use crate::guard::Guard;
+use crate::shim::{Order, Shim, compiler};
+
+/// Every case of every op that has device versions, on every backend that can be had here.
+pub fn trials() -> Vec<Trial> {
+    let found = devices();
+    let of = |backend| found.iter().find(|d| d.backend == backend).cloned();
+    let mut trials = Vec::new();
+    let mut backend = |name: &'static str, part: &str, run: Result<Run, String>| {
+        let run = match run {
+            Ok(run) => run,
+            Err(reason) => {
+                let required = env::var("OSTEON_REQUIRE").is_ok_and(|all| all.split(',').any(|p| p == part));
+                let trial = Trial::test(format!("every_op::{name}::is_there"), move || Err(reason.into()));
+                trials.push(trial.with_ignored_flag(!required));
+                return;
+            }
+        };
+        for &op in ALL.iter().filter(|op| op.source().is_some()) {
+            for case in op.cases() {
+                let (label, run) = (format!("{}::{name}::{}", op.name(), case.label), run.clone());
+                trials.push(Trial::test(label, move || match &run {
+                    Run::Device(info) => on_device(op, &case, name, info),
+                    Run::Shim => on_shim(op, &case),
+                }));
+            }
+        }
+    };
+    let there = |info: Option<DeviceInfo>, what: &str| info.map(Run::Device).ok_or(format!("no {what} here"));
+    backend("wgpu", "vulkan", there(of(Backend::Wgpu), "Vulkan device"));
+    backend("cuda", "cuda", there(of(Backend::Cuda), "NVIDIA device"));
+    backend("cuda_shim", "cxx", compiler().map(|_| Run::Shim).ok_or("no C++ compiler here".to_owned()));
+    if compiler().is_some() {
+        trials.push(Trial::test("cox_nll::cuda_shim::a missing barrier is caught", missing_barrier));
+        trials.push(Trial::test("linear::cuda_shim::a stray write is caught", stray_write));
+    }
+    if let Some(info) = of(Backend::Wgpu) {
+        trials.push(Trial::test("activation::wgpu::beyond one binding", move || beyond_one_binding(&info)));
+    }
+    trials
+}
+
+#[derive(Clone)]
+enum Run {
+    Device(DeviceInfo),
+    Shim,
+}
+
+/// Runs between sentinels; `None` where the op refuses such inputs, which it says by name.
+fn guarded(op: &dyn Op, case: &Case, device: &dyn Device) -> Result<Option<Vec<Tensor>>, Failed> {
+    let guard = Guard::new(device);
+    match op.run_on(&guard, case) {
+        Ok(outputs) => {
+            guard.check()?;
+            Ok(Some(outputs))
+        }
+        Err(error @ DeviceError::Unsupported { .. }) => {
+            let _ = writeln!(std::io::stderr(), "skipped: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn against_the_oracle(op: &dyn Op, case: &Case, backend: &str, outputs: &[Tensor]) -> Result<(), Failed> {
+    let oracle = op.reference(case);
+    if env::var_os("OSTEON_PRINT_NMSE").is_some() {
+        let error = compare::largest_nmse(outputs, &oracle);
+        let _ = writeln!(std::io::stderr(), "nmse {} {backend} {error:.1e} {}", op.name(), case.label);
+    }
+    compare::outputs(outputs, &oracle, op.max_nmse_device())
+}
+
+fn on_device(op: &dyn Op, case: &Case, backend: &str, info: &DeviceInfo) -> Result<(), Failed> {
+    let device = open(info)?;
+    let Some(outputs) = guarded(op, case, device.as_ref())? else { return Ok(()) };
+    against_the_oracle(op, case, backend, &outputs)?;
+    let again = guarded(op, case, device.as_ref())?.unwrap_or_default();
+    compare::same_bits(&outputs, &again, "a second run")
+}
+
+/// All orders of the threads must agree to the bit.
+fn on_shim(op: &dyn Op, case: &Case) -> Result<(), Failed> {
+    let mut first: Option<Vec<Tensor>> = None;
+    for order in Order::ALL {
+        let Some(outputs) = guarded(op, case, &Shim::new(order))? else { return Ok(()) };
+        match &first {
+            None => {
+                against_the_oracle(op, case, "cuda_shim", &outputs)?;
+                first = Some(outputs);
+            }
+            Some(first) => compare::same_bits(&outputs, first, "threads in forward order")?,
+        }
+    }
+    Ok(())
+}
+
+fn op(name: &str) -> Result<&'static dyn Op, Failed> {
+    ALL.iter().copied().find(|op| op.name() == name).ok_or_else(|| format!("no op {name}").into())
+}
+
+/// Whether some order of the threads gives an error or a wrong result under a planted fault.
+fn is_caught(op: &dyn Op, case: &Case, fault: fn(String) -> String) -> bool {
+    Order::ALL.into_iter().any(|order| match guarded(op, case, &Shim { order, fault: Some(fault) }) {
+        Ok(Some(outputs)) => compare::outputs(&outputs, &op.reference(case), op.max_nmse_device()).is_err(),
+        Ok(None) => false,
+        Err(_) => true,
+    })
+}
+
+/// Each barrier of the scan is needed: without it some order of the threads goes wrong.
+fn missing_barrier() -> Result<(), Failed> {
+    let op = op("cox_nll")?;
+    let cases = op.cases();
+    let case = cases.iter().find(|c| c.label.starts_with("several blocks, efron")).ok_or("no such case")?;
+    let faults: [fn(String) -> String; 2] = [
+        |text| text.replacen("        __syncthreads();\n        if (t >= d) {", "        if (t >= d) {", 1),
+        |text| {
+            text.replacen(
+                "    shared->head[t] = head;\n    __syncthreads();",
+                "    shared->head[t] = head;",
+                1,
+            )
+        },
+    ];
+    if is_caught(op, case, |text| text) {
+        return Err("the kernel fails without a fault".into());
+    }
+    for (i, fault) in faults.into_iter().enumerate() {
+        let text = op.source().ok_or("no source")?.full_cuda();
+        if fault(text.clone()) == text {
+            return Err(format!("barrier {i} is not where it was").into());
+        }
+        if !is_caught(op, case, fault) {
+            return Err(format!("barrier {i} is missing and nobody noticed").into());
+        }
+    }
+    Ok(())
+}
+
+/// The sentinels see a kernel that writes one row too many.
+fn stray_write() -> Result<(), Failed> {
+    let op = op("linear")?;
+    let cases = op.cases();
+    let case = cases.iter().find(|c| c.label.starts_with("plain")).ok_or("no such case")?;
+    let fault =
+        |text: String| text.replacen("if (row < p.n && unit < p.outputs) {", "if (unit < p.outputs) {", 1);
+    match is_caught(op, case, fault) {
+        true => Ok(()),
+        false => Err("a stray write and nobody noticed".into()),
+    }
+}
+
+/// More than one binding can see: the pieces are put together.
+fn beyond_one_binding(info: &DeviceInfo) -> Result<(), Failed> {
+    let op = op("activation")?;
+    let device = open(info)?;
+    let limit = device.limits().binding_words;
+    if limit > 1 << 26 {
+        return Ok(()); // More than a test should allocate.
+    }
+    let n = limit + 1000;
+    let z = (0..n).map(|i| (i % 1999) as f32 * 0.01 - 10.0).collect();
+    let case = Case::new("large").option("kind", 3.0).with(Tensor::f32("z", &[n], z)).with(Tensor::f32(
+        "da",
+        &[n],
+        vec![0.5; n],
+    ));
+    let outputs = op.run_on(device.as_ref(), &case)?;
+    compare::outputs(&outputs, &op.cpu(&case, Level::current()), op.max_nmse_device())
+}
