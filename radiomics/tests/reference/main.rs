@@ -1,0 +1,4 @@
+//! Features against PyRadiomics' own numbers, its baseline files and the IBSI-1 consensus.
+
+mod data;
+mod pyradiomics;
