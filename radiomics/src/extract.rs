@@ -65,7 +65,9 @@ fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Resul
         None => None,
     };
     let inner = resegmented.as_ref().unwrap_or(region);
-    let form = if settings.resegment_shape { inner } else { region };
+    // PyRadiomics crops the mask of the shape to the box of the resegmented one.
+    let cropped = region.within(inner);
+    let form = if settings.resegment_shape { inner } else { cropped.as_ref().unwrap_or(region) };
     let parts: Result<Vec<_>, RadiomicsError> =
         views.par_iter().map(|view| features(view, image, inner, form, params)).collect();
     Ok(Row { label: region.label.clone(), features: parts?.into_iter().flatten().collect() })

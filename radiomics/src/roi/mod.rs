@@ -131,6 +131,20 @@ impl Region {
         Ok(values)
     }
 
+    /// The voxels in the bounding box of `other`; `None` if that is all of them, or none.
+    pub(crate) fn within(&self, other: &Self) -> Option<Self> {
+        if self.corner == other.corner && self.size == other.size {
+            return None;
+        }
+        self.subset(|k| {
+            let place = self.place(self.voxels[k]);
+            (0..3).all(|a| {
+                let at = place[a] + self.corner[a];
+                (other.corner[a]..other.corner[a] + other.size[a]).contains(&at)
+            })
+        })
+    }
+
     /// The voxels for which `keep` holds, in their own bounding box; `None` if there are none.
     pub(crate) fn subset(&self, keep: impl Fn(usize) -> bool) -> Option<Self> {
         let mut bounds = Bounds::NONE;
