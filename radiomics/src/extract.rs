@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
-use crate::features::{CLASSES, Case};
-use crate::filters::{Filter, normalise};
+use crate::features::{CLASSES, Case, Compute};
+use crate::filters::{View, normalise};
 use crate::image::{Image, Labels};
 use crate::roi::{Region, Selection, discretise};
 use crate::settings::{Params, Settings};
@@ -37,20 +37,10 @@ pub fn extract(
     let regions = Region::find(labels, selection)?;
     let normal = settings.normalize.then(|| normalise(image, settings));
     let image = normal.as_ref().unwrap_or(image);
-    let views: Vec<View> = params
-        .filters
-        .par_iter()
-        .map(|f| View { name: f.name(), image: f.apply(image), original: *f == Filter::Original })
-        .collect();
+    let views: Result<Vec<Vec<View>>, RadiomicsError> =
+        params.filters.par_iter().map(|f| f.images(image)).collect();
+    let views = views?.concat();
     Ok(regions.into_par_iter().map(|region| row(&region, image, &views, params)).collect())
-}
-
-/// A filtered image.
-struct View {
-    name: String,
-    /// `None` for the image itself.
-    image: Option<Image>,
-    original: bool,
 }
 
 fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Result<Row, RadiomicsError> {
@@ -68,37 +58,53 @@ fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Resul
     // PyRadiomics crops the mask of the shape to the box of the resegmented one.
     let cropped = region.within(inner);
     let form = if settings.resegment_shape { inner } else { cropped.as_ref().unwrap_or(region) };
-    let parts: Result<Vec<_>, RadiomicsError> =
-        views.par_iter().map(|view| features(view, image, inner, form, params)).collect();
-    Ok(Row { label: region.label.clone(), features: parts?.into_iter().flatten().collect() })
+    let (shape, values) = rayon::join(
+        || of_form(form, params),
+        || views.par_iter().map(|v| of_values(v, image, inner, params)).collect::<Result<Vec<_>, _>>(),
+    );
+    let features = std::iter::once(shape).chain(values?).flatten().collect();
+    Ok(Row { label: region.label.clone(), features })
 }
 
-/// The features of one filtered image.
-fn features(
+/// The features of the form of a region.
+fn of_form(region: &Region, params: &Params) -> Vec<(String, f64)> {
+    let mut all = Vec::new();
+    for (class, wanted) in &params.features {
+        if let Compute::OfForm(compute) = CLASSES[*class].compute {
+            all.extend(named("original", *class, wanted, &compute(region)));
+        }
+    }
+    all
+}
+
+/// The features of the values of one filtered image.
+fn of_values(
     view: &View,
     image: &Image,
     region: &Region,
-    form: &Region,
     params: &Params,
 ) -> Result<Vec<(String, f64)>, RadiomicsError> {
-    let image = view.image.as_ref().unwrap_or(image);
+    let image = view.image.as_deref().unwrap_or(image);
     let values = region.values(image)?;
     let settings = &params.settings;
     let levels = discretise(&values, settings.binning, &image.samples, &region.label)?;
     let grid = &LevelGrid::new(region, &levels, settings.reach())?;
-    let case = Case { region, form, values: &values, grid, settings };
-    let chosen: Vec<_> =
-        params.features.iter().filter(|(class, _)| view.original || !CLASSES[*class].form_only).collect();
-    let computed: Vec<Vec<(String, f64)>> = chosen
-        .into_par_iter()
-        .map(|(class, wanted)| {
-            let class = &CLASSES[*class];
-            let all = (class.compute)(&case);
-            let column = |k: usize| format!("{}_{}_{}", view.name, class.name, class.features[k]);
-            wanted.iter().map(|&k| (column(k), all[k])).collect()
+    let case = Case { region, values: &values, grid, settings };
+    let computed: Vec<Vec<(String, f64)>> = params
+        .features
+        .par_iter()
+        .map(|(class, wanted)| match CLASSES[*class].compute {
+            Compute::OfForm(_) => Vec::new(),
+            Compute::OfValues(compute) => named(&view.name, *class, wanted, &compute(&case)),
         })
         .collect();
     Ok(computed.into_iter().flatten().collect())
+}
+
+/// The wanted features of a class with the names of their columns.
+fn named(view: &str, class: usize, wanted: &[usize], values: &[f64]) -> Vec<(String, f64)> {
+    let class = &CLASSES[class];
+    wanted.iter().map(|&k| (format!("{view}_{}_{}", class.name, class.features[k]), values[k])).collect()
 }
 
 /// Refuses a region that is too small for features to mean anything.

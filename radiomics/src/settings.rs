@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::RadiomicsError;
-use crate::features::CLASSES;
+use crate::features::{CLASSES, Compute};
 use crate::filters::Filter;
 use crate::roi::{Binning, Resegment, ResegmentMode};
 use crate::texture::Offset;
@@ -305,7 +305,7 @@ fn classes(table: &serde_json::Map<String, Value>) -> Result<Vec<(usize, Vec<usi
         };
         chosen.push((class, features));
     }
-    chosen.sort_by_key(|(class, _)| !CLASSES[*class].form_only);
+    chosen.sort_by_key(|(class, _)| !matches!(CLASSES[*class].compute, Compute::OfForm(_)));
     Ok(chosen)
 }
 

@@ -1,6 +1,6 @@
 //! First-order statistics of the values of a region (PyRadiomics `firstorder.py`).
 
-use super::{Case, FeatureClass, entropy};
+use super::{Case, Compute, FeatureClass, entropy};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "firstorder",
@@ -26,8 +26,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "Variance",
     ],
     on_request: &["StandardDeviation"],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 fn compute(case: &Case) -> Vec<f64> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::mcc::maximal_correlation;
-use super::{Case, EPSILON, FeatureClass, entropy, mean_over_directions};
+use super::{Case, Compute, EPSILON, FeatureClass, entropy, mean_over_directions};
 use crate::texture::{Offset, offsets, pairs};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -39,8 +39,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "SumSquares",
     ],
     on_request: &[],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 /// The upper half of a symmetric matrix: level indices `i <= j` and the element.

@@ -1,7 +1,7 @@
 //! Grey level dependence matrix (Sun and Wee 1983; PyRadiomics `gldm.py`).
 
 use super::emphasis::Emphasis;
-use super::{Case, FeatureClass};
+use super::{Case, Compute, FeatureClass};
 use crate::texture::{neighbourhoods, offsets};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -23,8 +23,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "SmallDependenceLowGrayLevelEmphasis",
     ],
     on_request: &[],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 fn compute(case: &Case) -> Vec<f64> {

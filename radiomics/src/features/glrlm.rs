@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::emphasis::Emphasis;
-use super::{Case, FeatureClass, mean_over_directions};
+use super::{Case, Compute, FeatureClass, mean_over_directions};
 use crate::texture::{Offset, offsets, runs};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -30,8 +30,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "ShortRunLowGrayLevelEmphasis",
     ],
     on_request: &[],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 /// Elements of a matrix: grey level, length, and count or weighted count.

@@ -1,7 +1,7 @@
 //! Grey level size zone matrix (Thibault et al. 2014; PyRadiomics `glszm.py`), 26-connected.
 
 use super::emphasis::Emphasis;
-use super::{Case, FeatureClass};
+use super::{Case, Compute, FeatureClass};
 use crate::texture::{offsets, zones};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -25,8 +25,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "ZoneVariance",
     ],
     on_request: &[],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 fn compute(case: &Case) -> Vec<f64> {

@@ -18,10 +18,8 @@ use crate::texture::LevelGrid;
 /// What features are computed from: one region of one image.
 #[derive(Debug)]
 pub struct Case<'a> {
-    /// The region whose grey values count.
+    /// The region.
     pub region: &'a Region,
-    /// The region whose form counts: before resegmentation unless `resegmentShape`.
-    pub form: &'a Region,
     /// Values at the voxels of `region`.
     pub values: &'a [f64],
     /// Grey levels at the voxels of `region`.
@@ -40,10 +38,17 @@ pub struct FeatureClass {
     pub features: &'static [&'static str],
     /// Features that PyRadiomics computes only when they are asked for by name.
     pub on_request: &'static [&'static str],
-    /// Whether it is computed on the original image alone.
-    pub form_only: bool,
     /// The values of `features`. NaN where a feature does not exist.
-    pub compute: fn(&Case) -> Vec<f64>,
+    pub compute: Compute,
+}
+
+/// What the features of a class depend on.
+#[derive(Debug, Clone, Copy)]
+pub enum Compute {
+    /// The form of the region; once per region, whatever images are made of it.
+    OfForm(fn(&Region) -> Vec<f64>),
+    /// The values of an image in the region.
+    OfValues(fn(&Case) -> Vec<f64>),
 }
 
 /// All classes, in the order of the columns.

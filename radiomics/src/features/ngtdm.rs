@@ -1,14 +1,13 @@
 //! Neighbouring grey tone difference matrix (Amadasun and King 1989; PyRadiomics `ngtdm.py`).
 
-use super::{Case, FeatureClass};
+use super::{Case, Compute, FeatureClass};
 use crate::texture::{neighbourhoods, offsets};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "ngtdm",
     features: &["Busyness", "Coarseness", "Complexity", "Contrast", "Strength"],
     on_request: &[],
-    form_only: false,
-    compute,
+    compute: Compute::OfValues(compute),
 };
 
 fn compute(case: &Case) -> Vec<f64> {

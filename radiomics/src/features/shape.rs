@@ -2,7 +2,7 @@
 
 use nalgebra::{Matrix3, SymmetricEigen};
 
-use super::{Case, FeatureClass};
+use super::{Compute, FeatureClass};
 use crate::mesh::{Diameters, Mesh, Solid, diameters};
 use crate::roi::Region;
 
@@ -28,12 +28,10 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
         "VoxelVolume",
     ],
     on_request: &["Compactness1", "Compactness2", "SphericalDisproportion"],
-    form_only: true,
-    compute,
+    compute: Compute::OfForm(compute),
 };
 
-fn compute(case: &Case) -> Vec<f64> {
-    let region = case.form;
+fn compute(region: &Region) -> Vec<f64> {
     let solid = Solid::new(region);
     let (Mesh { volume, area }, Diameters { slice, row, column, space }) =
         rayon::join(|| Mesh::of(&solid), || diameters(&solid, region));

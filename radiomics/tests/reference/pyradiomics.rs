@@ -32,7 +32,9 @@ fn compare(image: &str, set: &str, version: &str) {
     let mut wrong = Vec::new();
     for (class, (gap, text)) in worst(&found, &expected, 1e-6) {
         println!("{image} {set} {class}: {gap:.1e} ({text})");
-        if gap > 1e-9 {
+        // Recursive filters and single-precision gradients differ in their last bits.
+        let limit = if class.starts_with("log-sigma") || class.starts_with("gradient") { 1e-6 } else { 1e-9 };
+        if gap > limit {
             wrong.push(text);
         }
     }
@@ -87,5 +89,19 @@ fn weighted_distances() {
 fn pet_with_width_0_1() {
     for image in ["STS_001_PET", "STS_002_PET"] {
         compare(image, "pet_bw01", "pyr301");
+    }
+}
+
+#[test]
+fn filters_of_integer_images() {
+    for image in ["brain1", "breast1"] {
+        compare(image, "filters", "pyr311");
+    }
+}
+
+#[test]
+fn filters_of_pet() {
+    for image in ["STS_001_PET", "STS_002_PET"] {
+        compare(image, "pet", "pyr311");
     }
 }
