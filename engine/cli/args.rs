@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{completions, config, data, demo, doctor, evaluate, predict, report, train};
+use crate::commands::{completions, config, data, demo, doctor, evaluate, predict, radiomics, report, train};
 use crate::device::Device;
 
 /// Federated survival models on rare blood diseases, on CPUs and GPUs.
@@ -30,6 +30,8 @@ pub enum Command {
     Evaluate(evaluate::Evaluate),
     /// Look at tables before a study uses them
     Data(data::Data),
+    /// Features of images over labelled regions
+    Radiomics(radiomics::Radiomics),
     /// Show or check a study file
     Config(config::Config),
     /// Write report.html of a finished run
@@ -50,6 +52,7 @@ impl Command {
             Self::Predict(c) => c.voice,
             Self::Evaluate(c) => c.voice,
             Self::Data(c) => c.voice(),
+            Self::Radiomics(c) => c.voice(),
             Self::Config(c) => c.voice(),
             Self::Report(c) => c.voice,
             Self::Doctor(c) => c.voice,

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 pub mod predict;
+pub mod radiomics;
 pub mod report;
 pub mod train;
 
@@ -24,6 +25,7 @@ pub fn run(command: &Command, talk: &Talk) -> Result<ExitCode, CommandError> {
         Command::Evaluate(c) => c.run(talk),
         Command::Data(c) => c.run(talk),
         Command::Config(c) => c.run(talk),
+        Command::Radiomics(c) => c.run(talk),
         Command::Report(c) => c.run(talk),
         Command::Doctor(c) => c.run(talk),
         Command::Demo(c) => c.run(talk),

@@ -1,0 +1,106 @@
+//! Feature classes, by PyRadiomics' names and in its order. A new class is one file and one line
+//! of [`CLASSES`].
+
+mod emphasis;
+mod firstorder;
+mod glcm;
+mod gldm;
+mod glrlm;
+mod glszm;
+mod mcc;
+mod ngtdm;
+mod shape;
+
+use crate::roi::Region;
+use crate::settings::Settings;
+use crate::texture::LevelGrid;
+
+/// What features are computed from: one region of one image.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The region.
+    pub region: &'a Region,
+    /// Values at the voxels of `region`.
+    pub values: &'a [f64],
+    /// Grey levels at the voxels of `region`.
+    pub grid: &'a LevelGrid,
+    /// Parameters.
+    pub settings: &'a Settings,
+}
+
+/// A class of features.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureClass {
+    /// PyRadiomics' name of the class.
+    pub name: &'static str,
+    /// Names of its features, in the order of the columns: ASCII order of the names of
+    /// PyRadiomics' methods, `get<Name>FeatureValue`.
+    pub features: &'static [&'static str],
+    /// Features that PyRadiomics computes only when they are asked for by name.
+    pub on_request: &'static [&'static str],
+    /// The values of `features`. NaN where a feature does not exist.
+    pub compute: Compute,
+}
+
+/// What the features of a class depend on.
+#[derive(Debug, Clone, Copy)]
+pub enum Compute {
+    /// The form of the region; once per region, whatever images are made of it.
+    OfForm(fn(&Region) -> Vec<f64>),
+    /// The values of an image in the region.
+    OfValues(fn(&Case) -> Vec<f64>),
+}
+
+/// All classes, in the order of the columns.
+pub const CLASSES: [FeatureClass; 7] =
+    [shape::CLASS, firstorder::CLASS, glcm::CLASS, gldm::CLASS, glrlm::CLASS, glszm::CLASS, ngtdm::CLASS];
+
+impl FeatureClass {
+    /// Features computed when none is named.
+    pub fn defaults(&self) -> impl Iterator<Item = &'static str> {
+        self.features.iter().copied().filter(|f| !self.on_request.contains(f))
+    }
+}
+
+/// What PyRadiomics adds inside a logarithm: the distance from 1 to the next double.
+const EPSILON: f64 = f64::EPSILON;
+
+/// Entropy of probabilities in bits.
+fn entropy(p: impl Iterator<Item = f64>) -> f64 {
+    -p.map(|p| p * (p + EPSILON).log2()).sum::<f64>()
+}
+
+/// Mean over directions of each feature, NaN left out; NaN where there is no direction.
+fn mean_over_directions(rows: &[Vec<f64>], features: usize) -> Vec<f64> {
+    let column = |k: usize| {
+        let present: Vec<f64> = rows.iter().map(|r| r[k]).filter(|x| !x.is_nan()).collect();
+        present.iter().sum::<f64>() / present.len() as f64
+    };
+    (0..features).map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_counted_as_in_pyradiomics() {
+        let counts: Vec<_> =
+            CLASSES.iter().map(|c| (c.name, c.features.len(), c.defaults().count())).collect();
+        assert_eq!(
+            counts,
+            [
+                ("shape", 17, 14),
+                ("firstorder", 19, 18),
+                ("glcm", 24, 24),
+                ("gldm", 14, 14),
+                ("glrlm", 16, 16),
+                ("glszm", 16, 16),
+                ("ngtdm", 5, 5)
+            ]
+        );
+        for class in CLASSES {
+            assert!(class.features.is_sorted_by_key(|f| format!("{f}FeatureValue")), "{}", class.name);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Shape of a region in space (PyRadiomics `shape.py`).
+
+use nalgebra::{Matrix3, SymmetricEigen};
+
+use super::{Compute, FeatureClass};
+use crate::mesh::{Diameters, Mesh, Solid, diameters};
+use crate::roi::Region;
+
+pub(super) const CLASS: FeatureClass = FeatureClass {
+    name: "shape",
+    features: &[
+        "Compactness1",
+        "Compactness2",
+        "Elongation",
+        "Flatness",
+        "LeastAxisLength",
+        "MajorAxisLength",
+        "Maximum2DDiameterColumn",
+        "Maximum2DDiameterRow",
+        "Maximum2DDiameterSlice",
+        "Maximum3DDiameter",
+        "MeshVolume",
+        "MinorAxisLength",
+        "SphericalDisproportion",
+        "Sphericity",
+        "SurfaceArea",
+        "SurfaceVolumeRatio",
+        "VoxelVolume",
+    ],
+    on_request: &["Compactness1", "Compactness2", "SphericalDisproportion"],
+    compute: Compute::OfForm(compute),
+};
+
+fn compute(region: &Region) -> Vec<f64> {
+    let solid = Solid::new(region);
+    let (Mesh { volume, area }, Diameters { slice, row, column, space }) =
+        rayon::join(|| Mesh::of(&solid), || diameters(&solid, region));
+    let [least, minor, major] = axes(region);
+    let length = |eigenvalue: f64| 4.0 * eigenvalue.sqrt();
+    let sphere = (36.0 * std::f64::consts::PI * volume * volume).cbrt();
+    let voxel: f64 = region.spacing.iter().product();
+    vec![
+        volume / (area.powf(1.5) * std::f64::consts::PI.sqrt()),
+        36.0 * std::f64::consts::PI * volume * volume / area.powi(3),
+        (minor / major).sqrt(),
+        (least / major).sqrt(),
+        length(least),
+        length(major),
+        column,
+        row,
+        slice,
+        space,
+        volume,
+        length(minor),
+        area / sphere,
+        sphere / area,
+        area,
+        area / volume,
+        voxel * region.voxels.len() as f64,
+    ]
+}
+
+/// Eigenvalues of the covariance (divisor N) of the voxel centres in mm2, ascending; tiny negative
+/// ones are 0, others give NaN lengths.
+fn axes(region: &Region) -> [f64; 3] {
+    // Integer moments: exact, whatever the order.
+    let (mut first, mut second) = ([0i128; 3], [[0i128; 3]; 3]);
+    for &voxel in &region.voxels {
+        let at = region.place(voxel).map(|p| p as i64);
+        for a in 0..3 {
+            first[a] += i128::from(at[a]);
+            for b in a..3 {
+                second[a][b] += i128::from(at[a] * at[b]);
+            }
+        }
+    }
+    let n = region.voxels.len() as i128;
+    let covariance = Matrix3::from_fn(|a, b| {
+        let (low, high) = (a.min(b), a.max(b));
+        let scaled = (n * second[low][high] - first[low] * first[high]) as f64;
+        scaled / (n as f64 * n as f64) * region.spacing[low] * region.spacing[high]
+    });
+    let mut values: Vec<f64> = SymmetricEigen::new(covariance).eigenvalues.iter().copied().collect();
+    values.sort_by(f64::total_cmp);
+    let clean = |v: f64| if v < 0.0 && v > -1e-10 { 0.0 } else { v };
+    [clean(values[0]), clean(values[1]), clean(values[2])]
+}

@@ -1,0 +1,24 @@
+//! Floor 2: radiomics features of images over labelled regions, equal to PyRadiomics.
+//!
+//! [`Image::read`] and [`Labels::read`] read NIfTI and NRRD; [`extract()`] computes the features of
+//! every selected label in one pass, by PyRadiomics' names and in its order; [`Params`] holds its
+//! parameters. Texture matrices are integer counts ([`texture`]), so results have the same bits
+//! for any number of threads.
+
+mod error;
+mod extract;
+pub mod features;
+mod filters;
+mod image;
+mod mesh;
+mod params_file;
+mod roi;
+mod settings;
+pub mod texture;
+
+pub use error::RadiomicsError;
+pub use extract::{Row, extract};
+pub use filters::Filter;
+pub use image::{Geometry, Image, Labels, Samples};
+pub use roi::{Binning, Region, Resegment, ResegmentMode, Selection, discretise};
+pub use settings::{Norm, Params, Settings};

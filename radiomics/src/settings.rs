@@ -1,0 +1,315 @@
+//! Parameters by PyRadiomics' names: settings, feature classes, image types.
+
+use serde_json::Value;
+
+use crate::error::RadiomicsError;
+use crate::features::{CLASSES, Compute};
+use crate::filters::Filter;
+use crate::roi::{Binning, Resegment, ResegmentMode};
+use crate::texture::Offset;
+
+/// How directions are weighted before their matrices are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Sum of the steps.
+    Manhattan,
+    /// Length of the step.
+    Euclidean,
+    /// Largest step.
+    Infinity,
+    /// All alike.
+    NoWeighting,
+}
+
+impl Norm {
+    /// Length in mm of an offset; for [`Norm::NoWeighting`] what leaves its weight at 1 in a sum of
+    /// lengths.
+    pub(crate) fn length(self, offset: Offset, spacing: [f64; 3]) -> f64 {
+        let steps: [f64; 3] = std::array::from_fn(|k| f64::from(offset[k].abs()) * spacing[k]);
+        match self {
+            Self::Manhattan => steps.iter().sum(),
+            Self::Euclidean => steps.iter().map(|s| s * s).sum::<f64>().sqrt(),
+            Self::Infinity => steps.iter().copied().fold(0.0, f64::max),
+            Self::NoWeighting => 1.0,
+        }
+    }
+}
+
+/// Settings of an extraction; the defaults are PyRadiomics'.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How values become grey levels (`binWidth` or `binCount`).
+    pub binning: Binning,
+    /// Chebyshev distances of neighbours in GLCM, GLDM and NGTDM.
+    pub distances: Vec<u32>,
+    /// `force2D`: neighbours within planes only.
+    pub force_2d: bool,
+    /// `force2Ddimension`: the axis that planes are normal to, 0 z, 1 y, 2 x.
+    pub force_2d_dimension: usize,
+    /// Largest difference of dependent grey levels.
+    pub gldm_a: u32,
+    /// How directions are weighted; by default each is a matrix of its own.
+    pub weighting_norm: Option<Norm>,
+    /// Added to values before they are squared.
+    pub voxel_array_shift: f64,
+    /// Values that stay in a region.
+    pub resegment: Option<Resegment>,
+    /// `resegmentShape`: whether shape is that of the resegmented region.
+    pub resegment_shape: bool,
+    /// Whether the whole image is brought to mean 0 and standard deviation 1 first.
+    pub normalize: bool,
+    /// Factor after normalisation.
+    pub normalize_scale: f64,
+    /// Standard deviations beyond which normalised values are clipped.
+    pub remove_outliers: Option<f64>,
+    /// Fewest dimensions in which a region extends over more than a voxel.
+    pub minimum_roi_dimensions: usize,
+    /// A region has more voxels than this.
+    pub minimum_roi_size: Option<usize>,
+    /// Part of a voxel by which the grids of image and mask may differ.
+    pub geometry_tolerance: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            binning: Binning::Width(25.0),
+            distances: vec![1],
+            force_2d: false,
+            force_2d_dimension: 0,
+            gldm_a: 0,
+            weighting_norm: None,
+            voxel_array_shift: 0.0,
+            resegment: None,
+            resegment_shape: false,
+            normalize: false,
+            normalize_scale: 1.0,
+            remove_outliers: None,
+            minimum_roi_dimensions: 2,
+            minimum_roi_size: None,
+            geometry_tolerance: 1e-6,
+        }
+    }
+}
+
+/// The names of [`Settings`] in a parameter file.
+const KEYS: [&str; 19] = [
+    "binWidth",
+    "binCount",
+    "distances",
+    "force2D",
+    "force2Ddimension",
+    "gldm_a",
+    "weightingNorm",
+    "voxelArrayShift",
+    "resegmentRange",
+    "resegmentMode",
+    "resegmentShape",
+    "normalize",
+    "normalizeScale",
+    "removeOutliers",
+    "minimumROIDimensions",
+    "minimumROISize",
+    "geometryTolerance",
+    "label",
+    "additionalInfo",
+];
+
+impl Settings {
+    /// The axis (0 x, 1 y, 2 z) along which no neighbour lies, if any.
+    pub(crate) fn flat_axis(&self) -> Option<usize> {
+        self.force_2d.then(|| 2 - self.force_2d_dimension)
+    }
+
+    /// The farthest neighbour.
+    pub(crate) fn reach(&self) -> u32 {
+        self.distances.iter().copied().max().unwrap_or(1)
+    }
+
+    /// Sets a parameter by PyRadiomics' name.
+    ///
+    /// # Errors
+    /// If the name is unknown or the value out of range.
+    pub fn set(&mut self, key: &str, value: &Value) -> Result<(), RadiomicsError> {
+        let wrong = |range: &str| RadiomicsError::setting(key, value, range);
+        let number = || value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| wrong("a number"));
+        let positive = || number().ok().filter(|x| *x > 0.0).ok_or_else(|| wrong("a number above 0"));
+        let flag = || value.as_bool().ok_or_else(|| wrong("true or false"));
+        let whole =
+            |most: u64, range: &str| value.as_u64().filter(|n| *n <= most).ok_or_else(|| wrong(range));
+        match key {
+            "binWidth" => self.binning = Binning::Width(positive()?),
+            "binCount" => {
+                let range = "an integer from 1 to 65535";
+                let count = whole(65535, range)?;
+                self.binning =
+                    Binning::Count(u32::try_from(count).ok().filter(|n| *n > 0).ok_or_else(|| wrong(range))?);
+            }
+            "distances" => {
+                let range = "a list of integers from 1 to 16";
+                let item = |v: &Value| v.as_u64().filter(|d| (1..=16).contains(d)).map(|d| d as u32);
+                let list = value.as_array().and_then(|a| a.iter().map(item).collect::<Option<Vec<u32>>>());
+                self.distances = list.filter(|l| !l.is_empty()).ok_or_else(|| wrong(range))?;
+            }
+            "force2D" => self.force_2d = flag()?,
+            "force2Ddimension" => self.force_2d_dimension = whole(2, "0, 1 or 2")? as usize,
+            "gldm_a" => self.gldm_a = whole(1 << 30, "an integer from 0")? as u32,
+            "weightingNorm" => {
+                self.weighting_norm = match value.as_str() {
+                    None if value.is_null() => None,
+                    Some("manhattan") => Some(Norm::Manhattan),
+                    Some("euclidean") => Some(Norm::Euclidean),
+                    Some("infinity") => Some(Norm::Infinity),
+                    Some("no_weighting") => Some(Norm::NoWeighting),
+                    _ => return Err(wrong("manhattan, euclidean, infinity or no_weighting")),
+                }
+            }
+            "voxelArrayShift" => self.voxel_array_shift = number()?,
+            "resegmentRange" => {
+                let list: Option<Vec<f64>> =
+                    value.as_array().and_then(|a| a.iter().map(Value::as_f64).collect());
+                let range = match list.as_deref() {
+                    None if value.is_null() => None,
+                    Some(&[low]) => Some((low, None)),
+                    Some(&[low, high]) if low <= high => Some((low, Some(high))),
+                    _ => return Err(wrong("a list of one or two ascending numbers")),
+                };
+                let mode = self.resegment.as_ref().map_or(ResegmentMode::Absolute, |r| r.mode);
+                self.resegment = range.map(|range| Resegment { range, mode });
+            }
+            "resegmentMode" => {
+                let mode = match value.as_str() {
+                    Some("absolute") => ResegmentMode::Absolute,
+                    Some("relative") => ResegmentMode::Relative,
+                    Some("sigma") => ResegmentMode::Sigma,
+                    _ => return Err(wrong("absolute, relative or sigma")),
+                };
+                if let Some(r) = &mut self.resegment {
+                    r.mode = mode;
+                }
+            }
+            "resegmentShape" => self.resegment_shape = flag()?,
+            "normalize" => self.normalize = flag()?,
+            "normalizeScale" => self.normalize_scale = positive()?,
+            "removeOutliers" => {
+                self.remove_outliers = if value.is_null() { None } else { Some(positive()?) };
+            }
+            "minimumROIDimensions" => self.minimum_roi_dimensions = whole(3, "1, 2 or 3")? as usize,
+            "minimumROISize" => {
+                self.minimum_roi_size =
+                    if value.is_null() { None } else { Some(whole(u64::MAX, "an integer from 0")? as usize) };
+            }
+            "geometryTolerance" => {
+                // Larger tolerances hide masks of another patient.
+                let range = "a part of a voxel, above 0 and at most 1";
+                self.geometry_tolerance =
+                    positive().ok().filter(|x| *x <= 1.0).ok_or_else(|| wrong(range))?;
+            }
+            // The label is chosen by the caller; diagnostics are no features.
+            "label" | "additionalInfo" => {}
+            _ => return Err(unknown(key, KEYS)),
+        }
+        Ok(())
+    }
+}
+
+/// What to compute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    /// Settings.
+    pub settings: Settings,
+    /// Classes by index in [`CLASSES`], and the features of each by index in its list.
+    pub features: Vec<(usize, Vec<usize>)>,
+    /// Filters, in the order of their columns.
+    pub filters: Vec<Filter>,
+}
+
+impl Default for Params {
+    /// All default features of the original image.
+    fn default() -> Self {
+        let features = (0..CLASSES.len()).map(|c| (c, defaults(c))).collect();
+        Self { settings: Settings::default(), features, filters: vec![Filter::Original] }
+    }
+}
+
+fn defaults(class: usize) -> Vec<usize> {
+    let on_request = CLASSES[class].on_request;
+    let names = CLASSES[class].features.iter().enumerate();
+    names.filter(|(_, f)| !on_request.contains(f)).map(|(k, _)| k).collect()
+}
+
+impl Params {
+    /// Reads a parameter file of PyRadiomics, parsed to a value: `setting`, `featureClass`,
+    /// `imageType`.
+    ///
+    /// # Errors
+    /// If a key is unknown (the nearest known one is named) or a value out of range.
+    pub fn from_value(file: &Value) -> Result<Self, RadiomicsError> {
+        let mut params = Self::default();
+        let sections =
+            file.as_object().ok_or_else(|| RadiomicsError::setting("file", "no table", "sections"))?;
+        for (section, content) in sections {
+            let empty = serde_json::Map::new();
+            let table = match content {
+                Value::Null => &empty,
+                Value::Object(table) => table,
+                _ => return Err(RadiomicsError::setting(section, content, "a table")),
+            };
+            match section.as_str() {
+                "setting" => {
+                    // The mode is a part of the range, whichever comes first.
+                    let late = |k: &&String| k.as_str() == "resegmentMode";
+                    let keys = table.keys().filter(|k| !late(k)).chain(table.keys().filter(late));
+                    for key in keys {
+                        params.settings.set(key, &table[key])?;
+                    }
+                }
+                "featureClass" => params.features = classes(table)?,
+                "imageType" => {
+                    params.filters = table
+                        .iter()
+                        .map(|(name, options)| Filter::from_value(name, options))
+                        .collect::<Result<Vec<_>, _>>()?
+                        .into_iter()
+                        .flatten()
+                        .collect();
+                }
+                _ => return Err(unknown(section, ["setting", "featureClass", "imageType"])),
+            }
+        }
+        Ok(params)
+    }
+}
+
+/// Feature classes of a parameter file; shape always comes first, as in PyRadiomics.
+fn classes(table: &serde_json::Map<String, Value>) -> Result<Vec<(usize, Vec<usize>)>, RadiomicsError> {
+    let mut chosen = Vec::new();
+    for (name, list) in table {
+        let class = CLASSES.iter().position(|c| c.name == name);
+        let class = class.ok_or_else(|| unknown(name, CLASSES.map(|c| c.name)))?;
+        let features = match list {
+            Value::Null => defaults(class),
+            Value::Array(names) if names.is_empty() => defaults(class),
+            Value::Array(names) => {
+                let known = CLASSES[class].features;
+                let index = |v: &Value| {
+                    let name = v.as_str().unwrap_or_default();
+                    known.iter().position(|f| *f == name).ok_or_else(|| unknown(name, known.iter().copied()))
+                };
+                let mut features = names.iter().map(index).collect::<Result<Vec<_>, _>>()?;
+                features.sort_unstable();
+                features.dedup();
+                features
+            }
+            _ => return Err(RadiomicsError::setting(name, list, "a list of features")),
+        };
+        chosen.push((class, features));
+    }
+    chosen.sort_by_key(|(class, _)| !matches!(CLASSES[*class].compute, Compute::OfForm(_)));
+    Ok(chosen)
+}
+
+pub(crate) fn unknown<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> RadiomicsError {
+    let nearest = osteon_core::names::nearest(key, known).map(ToOwned::to_owned);
+    RadiomicsError::UnknownKey { key: key.to_owned(), nearest }
+}

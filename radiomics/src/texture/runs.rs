@@ -1,0 +1,71 @@
+//! Runs: voxels of one grey level in a row.
+
+use super::{Extent, LevelGrid, Offset};
+
+/// Lengths counted in a table; longer runs are rare and kept in a list.
+const TABLE: usize = 32;
+
+/// Counts the runs along `offset` (a step of one voxel): level, length and how often, ascending.
+/// Empty when no line along `offset` holds two voxels of the region, as PyRadiomics drops such
+/// a direction.
+pub fn runs(grid: &LevelGrid, offset: Offset) -> Vec<Extent> {
+    let stride = grid.stride(offset);
+    let cells = &grid.cells;
+    let mut table = vec![0u32; grid.levels.len() * TABLE];
+    let mut long: Vec<(u16, u32)> = Vec::new();
+    let mut longest = 1;
+    for &cell in &grid.voxels {
+        let level = cells[cell as usize];
+        if cells[(cell as isize - stride) as usize] == level {
+            continue;
+        }
+        let mut at = cell as isize + stride;
+        let mut length = 1;
+        while cells[at as usize] == level {
+            at += stride;
+            length += 1;
+        }
+        longest = longest.max(length);
+        if length <= TABLE {
+            table[usize::from(level - 1) * TABLE + length - 1] += 1;
+        } else {
+            long.push((level - 1, length as u32));
+        }
+    }
+    if longest == 1 && !has_two_in_line(grid, offset) {
+        return Vec::new();
+    }
+    long.sort_unstable();
+    let mut long = long.chunk_by(|a, b| a == b).peekable();
+    let mut all = Vec::new();
+    for (k, row) in table.chunks(TABLE).enumerate() {
+        let level = k as u16;
+        let short = row.iter().enumerate().filter(|(_, n)| **n > 0);
+        all.extend(short.map(|(j, &n)| Extent { level, size: j as u32 + 1, count: u64::from(n) }));
+        while let Some(same) = long.next_if(|c| c[0].0 == level) {
+            all.push(Extent { level, size: same[0].1, count: same.len() as u64 });
+        }
+    }
+    all
+}
+
+/// Whether some line along `offset` holds two voxels of the region.
+fn has_two_in_line(grid: &LevelGrid, offset: Offset) -> bool {
+    let [nx, ny, nz] = grid.size.map(|n| n as i64);
+    grid.voxels.iter().any(|&cell| {
+        let cell = i64::from(cell);
+        let mut at = [cell % nx, cell / nx % ny, cell / (nx * ny)];
+        loop {
+            for k in 0..3 {
+                at[k] += i64::from(offset[k]);
+            }
+            let inside = (0..nx).contains(&at[0]) && (0..ny).contains(&at[1]) && (0..nz).contains(&at[2]);
+            if !inside {
+                return false;
+            }
+            if grid.cells[((at[2] * ny + at[1]) * nx + at[0]) as usize] > 0 {
+                return true;
+            }
+        }
+    })
+}
