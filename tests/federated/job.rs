@@ -127,6 +127,8 @@ impl Job {
     }
 
     fn kill_all(&mut self) {
+        // Held still first, or it starts a rank between the list and the kill.
+        signal("STOP", &[self.child.id()]);
         let mut all = vec![self.child.id()];
         all.extend(descendants(self.child.id()));
         signal("KILL", &all);
@@ -160,8 +162,11 @@ pub fn signal(name: &str, pids: &[u32]) {
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let children: Vec<u32> = children.split_whitespace().filter_map(|c| c.parse().ok()).collect();
+    // Each thread has children of its own.
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|t| fs::read_to_string(t.path().join("children")).unwrap_or_default());
+    let lists: String = lists.map(|l| l + " ").collect();
+    let children: Vec<u32> = lists.split_whitespace().filter_map(|c| c.parse().ok()).collect();
     children.iter().flat_map(|&c| std::iter::once(c).chain(descendants(c))).collect()
 }
 
