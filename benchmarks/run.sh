@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE=1 RAYON_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OM
 
 bash benchmarks/peers/setup.sh
 cargo build --release --locked --quiet --bench compare --bench limits
-cargo build --release --locked --quiet --package osteon-federate --example round_bench
+cargo build --release --locked --quiet --package osteon-federate --features mpi --example round_bench
 built() { find target/release/deps -maxdepth 1 -name "$1-*" -executable -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2; }
 compare=$(built compare) limits=$(built limits) python=target/peers-venv/bin/python
 
