@@ -52,8 +52,8 @@ fmt: ## format the sources
 doc: ## the documentation of every crate, in target/doc
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --locked --no-deps
 
-bench: setup ## the benchmarks
-	cargo bench --workspace --locked
+bench: setup ## Osteon beside its peers and the machine's limits, one table
+	bash benchmarks/run.sh
 
 dist: ## a source archive that builds without a network
 	@bash tests/dist.sh pack $(VERSION) $(ARCHIVE)

@@ -3,57 +3,22 @@
 //! Peers on the same input are timed by `benchmarks/peers`; the aims are 0.05 ms for 1e4 rows,
 //! 5 ms for 1e6 rows and 3 ms for 256 problems of 2048, Efron with ties by the day.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(dead_code, reason = "the inputs of other benchmarks lie in the same file")]
 
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use osteon_core::rng::{Purpose, Stream};
-use osteon_kernels::ops::cox_nll::{CoxScratch, RiskOrder, Ties, cox_nll};
+use osteon_kernels::ops::cox_nll::{CoxScratch, Ties};
 
-/// `B` problems over `N` patients, about half of them events.
-struct Input {
-    order: RiskOrder,
-    score: Vec<f32>,
-    weight: Vec<f32>,
-}
+mod inputs;
 
-impl Input {
-    /// `days`: ties by the day, on average after a fifth of so many days; 0: continuous times.
-    fn new(n: usize, b: usize, days: f64, sd: f64) -> Self {
-        let mut s = Stream::new(1, Purpose::Synthetic, 0);
-        let survival = (0..n).map(|_| -(1.0 - s.uniform()).ln());
-        let time: Vec<f64> = match days {
-            0.0 => survival.collect(),
-            _ => survival.map(|t| (t * days / 5.0).ceil()).collect(),
-        };
-        let event: Vec<bool> = (0..n).map(|_| s.uniform() < 0.53).collect();
-        let order = RiskOrder::new(&time, &event, None, None).expect("finite times");
-        let score = (0..n * b).map(|_| (sd * s.normal()) as f32).collect();
-        // Bootstrap multiplicities, nearly: Poisson(1) cut at 3.
-        let weight = (0..n * b)
-            .map(|_| s.uniform())
-            .map(|u| [0.37, 0.74, 0.92].iter().filter(|&&limit| u > limit).count() as f32)
-            .collect();
-        Self { order, score, weight }
-    }
-
-    /// One pass over all problems.
-    fn run(&self, ties: Ties, weighted: bool, gradient: &mut [f32], scratch: &mut CoxScratch) -> f64 {
-        let n = self.order.len();
-        let rows = self.score.chunks(n).zip(self.weight.chunks(n)).zip(gradient.chunks_mut(n));
-        rows.map(|((score, weight), gradient)| {
-            let weight = weighted.then_some(weight);
-            cox_nll(&self.order, ties, score, weight, gradient, true, scratch).nll
-        })
-        .sum()
-    }
-}
+use inputs::Cox;
 
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("cox_nll");
     group.sample_size(30).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(300));
     let mut time = |name: &str, n: usize, b: usize, days: f64, sd: f64, ties: Ties, weighted: bool| {
-        let input = Input::new(n, b, days, sd);
+        let input = Cox::new(n, b, days, sd);
         let (mut gradient, mut scratch) = (vec![0.0; n * b], CoxScratch::default());
         group.throughput(Throughput::Elements((n * b) as u64));
         let size = if b == 1 { n.to_string() } else { format!("{b}x{n}") };

@@ -269,4 +269,23 @@ impl Simd for Avx2 {
     fn narrow(self, low: Self::D, high: Self::D) -> Self::F {
         unsafe { [low, high].map(|d| _mm256_set_m128(_mm256_cvtpd_ps(d[1]), _mm256_cvtpd_ps(d[0]))) }
     }
+    #[inline(always)]
+    fn sum4(self, a: [Self::F; 4]) -> [f32; 4] {
+        let mut sums = [0f32; 8];
+        unsafe {
+            let [a, b, c, d] = a.map(|a| _mm256_add_ps(a[0], a[1]));
+            // Halves of two vectors side by side, then quarters of four.
+            let halves = |a, b| {
+                let low = _mm256_permute2f128_ps::<0x20>(a, b);
+                _mm256_add_ps(low, _mm256_permute2f128_ps::<0x31>(a, b))
+            };
+            let (ab, cd) = (halves(a, b), halves(c, d));
+            let low = _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd);
+            let x = _mm256_add_ps(low, _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+            let x = _mm256_add_ps(x, _mm256_permute_ps::<0b10_11_00_01>(x));
+            _mm256_storeu_ps(sums.as_mut_ptr(), x);
+        }
+        // Lanes of 128 bits hold a and c, b and d.
+        [sums[0], sums[4], sums[2], sums[6]]
+    }
 }

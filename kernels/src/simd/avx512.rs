@@ -229,4 +229,24 @@ impl Simd for Avx512 {
             _mm512_insertf32x8::<1>(low, _mm512_cvtpd_ps(high))
         }
     }
+    #[inline(always)]
+    fn sum4(self, a: [__m512; 4]) -> [f32; 4] {
+        let mut sums = [0f32; 4];
+        unsafe {
+            // Halves of two vectors side by side, then quarters of four.
+            let halves = |a, b| {
+                let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b);
+                _mm512_add_ps(low, _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b))
+            };
+            let (ab, cd) = (halves(a[0], a[1]), halves(a[2], a[3]));
+            let low = _mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd);
+            let x = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd));
+            let x = _mm512_add_ps(x, _mm512_permute_ps::<0b11_10_11_10>(x));
+            let x = _mm512_add_ps(x, _mm512_permute_ps::<0b01_01_01_01>(x));
+            // The sums lie in lanes 0, 4, 8 and 12.
+            let packed = _mm512_maskz_compress_ps(0x1111, x);
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps128(packed));
+        }
+        sums
+    }
 }

@@ -153,6 +153,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         x[0]
     }
+
+    /// [`Self::sum`] of four vectors: the same tree, walked for all four at once.
+    #[inline(always)]
+    fn sum4(self, a: [Self::F; 4]) -> [f32; 4] {
+        a.map(|a| self.sum(a))
+    }
 }
 
 /// A piece of work that is compiled once per instruction set.
@@ -242,5 +248,41 @@ pub fn run_on<K: Kernel>(level: Level, kernel: K) -> K::Out {
         }
         #[cfg(not(target_arch = "x86_64"))]
         other => panic!("{} does not exist on this processor", other.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use osteon_core::rng::{Purpose, Stream};
+
+    use super::*;
+
+    /// Sums of four vectors, one by one and at once.
+    struct Sums<'a>(&'a [f32]);
+
+    impl Kernel for Sums<'_> {
+        type Out = [[f32; 4]; 2];
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Self::Out {
+            assert_eq!(self.0.len(), 4 * LANES);
+            // SAFETY: four vectors of 16 lanes.
+            let a = std::array::from_fn(|i| unsafe { s.load(self.0.as_ptr().add(i * LANES)) });
+            [a.map(|a| s.sum(a)), s.sum4(a)]
+        }
+    }
+
+    #[test]
+    fn four_sums_at_once_have_the_bits_of_each() {
+        let mut stream = Stream::new(3, Purpose::Synthetic, 0);
+        for _ in 0..200 {
+            // Magnitudes far apart, so that another order gives another sum.
+            let x: Vec<f32> =
+                (0..4 * LANES).map(|_| (stream.normal() * (4.0 * stream.normal()).exp()) as f32).collect();
+            let wanted = run_on(Level::Portable, Sums(&x))[0].map(f32::to_bits);
+            for level in Level::available() {
+                let found = run_on(level, Sums(&x)).map(|sums| sums.map(f32::to_bits));
+                assert_eq!(found, [wanted; 2], "{}", level.name());
+            }
+        }
     }
 }

@@ -103,7 +103,12 @@ impl Kernel for Forward<'_> {
         if let Some((dropout, patients)) = self.epilogue.dropout {
             for (kept, patients) in self.kept.chunks_exact_mut(outputs).zip(patients) {
                 for (group, kept) in kept.chunks_mut(UNITS_PER_BLOCK).enumerate() {
-                    kept.copy_from_slice(&dropout.masks(s, patients, group)[..kept.len()]);
+                    let masks = dropout.masks(s, patients, group);
+                    // A length known to the compiler is a store, another a call.
+                    match <&mut [u16; UNITS_PER_BLOCK]>::try_from(&mut *kept) {
+                        Ok(kept) => *kept = masks,
+                        Err(_) => kept.copy_from_slice(&masks[..kept.len()]),
+                    }
                 }
             }
         }
@@ -268,9 +273,8 @@ unsafe fn outer<S: Simd, const J: usize, const I: usize>(s: S, k: &mut BackwardW
         }
     }
     for r in 0..J {
-        for c in 0..I {
-            k.sums[(j + r) * k.inputs + i + c] = s.sum(acc[r][c]);
-        }
+        let sums = s.sum4(std::array::from_fn(|c| if c < I { acc[r][c] } else { s.splat(0.0) }));
+        k.sums[(j + r) * k.inputs + i..][..I].copy_from_slice(&sums[..I]);
     }
 }
 
@@ -281,27 +285,38 @@ impl Kernel for BackwardWeight<'_> {
         let (inputs, outputs) = (self.inputs, self.outputs);
         let mut i = 0;
         while i < inputs {
-            let wide = inputs - i >= COLUMNS;
+            let columns = match inputs - i {
+                1 => 1,
+                2 | 3 => 2,
+                _ => COLUMNS,
+            };
             let mut j = 0;
             while j < outputs {
                 with_rows!(outputs - j, J => {
                     // SAFETY: the rows and columns exist.
                     unsafe {
-                        if wide { outer::<S, J, COLUMNS>(s, &mut self, j, i) } else { outer::<S, J, 1>(s, &mut self, j, i) }
+                        match columns {
+                            1 => outer::<S, J, 1>(s, &mut self, j, i),
+                            2 => outer::<S, J, 2>(s, &mut self, j, i),
+                            _ => outer::<S, J, COLUMNS>(s, &mut self, j, i),
+                        }
                     }
                     j += J;
                 });
             }
-            i += if wide { COLUMNS } else { 1 };
+            i += columns;
         }
         let tiles = self.x.len() / inputs;
-        for j in 0..outputs {
-            let mut acc = s.splat(0.0);
+        for (group, sums) in self.sums[outputs * inputs..].chunks_mut(4).enumerate() {
+            let mut acc = [s.splat(0.0); 4];
             for t in 0..tiles {
-                // SAFETY: a lane holds 16 values.
-                acc = s.add(acc, unsafe { s.load(self.dz[t * outputs + j].0.as_ptr()) });
+                let dz = &self.dz[t * outputs + 4 * group..][..sums.len()];
+                for (acc, dz) in acc.iter_mut().zip(dz) {
+                    // SAFETY: a lane holds 16 values.
+                    *acc = s.add(*acc, unsafe { s.load(dz.0.as_ptr()) });
+                }
             }
-            self.sums[outputs * inputs + j] = s.sum(acc);
+            sums.copy_from_slice(&s.sum4(acc)[..sums.len()]);
         }
     }
 }
