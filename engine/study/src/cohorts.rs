@@ -197,5 +197,5 @@ fn agreed_schema(comm: &Comm, mine: Option<Schema>) -> Result<Schema, StudyError
             None => agreed = Some(schema),
         }
     }
-    agreed.ok_or(StudyError::Absent("a site"))
+    agreed.ok_or_else(|| FederateError::Lost("no rank holds a site".into()).into())
 }

@@ -136,9 +136,6 @@ pub enum StudyError {
         /// What to do instead.
         hint: &'static str,
     },
-    /// The build lacks a part.
-    #[error("{0} is not part of this build")]
-    Absent(&'static str),
     /// The directory holds files, but no run.
     #[error("{} is not empty and holds no run.json", path.display())]
     Foreign {
@@ -179,7 +176,6 @@ impl Failure for StudyError {
             Self::Metric(e) => e.exit_code(),
             Self::Federate(e) => e.exit_code(),
             Self::Record(e) => e.exit_code(),
-            Self::Absent(_) => ExitCode::Unexpected,
             Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
         }
     }
@@ -209,7 +205,7 @@ impl Failure for StudyError {
             Self::Unfinished { .. } => Some("`osteon train STUDY.toml -o RUN` makes one".to_owned()),
             Self::Prediction { hint, .. } => Some((*hint).to_owned()),
             Self::Site { .. } | Self::Outcome(_) => None,
-            Self::Io { .. } | Self::Absent(_) => None,
+            Self::Io { .. } => None,
         }
     }
 }

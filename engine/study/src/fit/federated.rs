@@ -25,7 +25,7 @@ use super::network::{self, Replicate};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
 use crate::cohorts::Scope;
-use crate::config::{self, LocalState, OnSiteFailure, SiteWeights};
+use crate::config::{self, LocalState, SiteWeights};
 use crate::{Study, StudyError};
 
 /// The sites of one rank, each with a problem per replicate.
@@ -190,9 +190,6 @@ impl Network<'_> {
 /// Of any rank, on all ranks alike.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let study = job.study;
-    if let Some(part) = absent(study) {
-        return Err(StudyError::Absent(part));
-    }
     let prepared = phases.time("prepare", || prepare(job));
     let (preprocess, sites) = job.comm.agree(prepared.map_err(FederateError::from))?;
     let common = Cell::new(None);
@@ -245,17 +242,6 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     }
     let fit = phases.time("evaluate", || result(job, learner, &outcome, last, preprocess))?;
     Ok(Fitted::Done(Box::new(fit)))
-}
-
-/// What a study may ask of a federation and this build does not do.
-fn absent(study: &Study) -> Option<&'static str> {
-    let fed = &study.federation;
-    let asked = [
-        (fed.exact, "federation.exact = true"),
-        (fed.on_site_failure == OnSiteFailure::Skip, "federation.on_site_failure = \"skip\""),
-        (study.split.folds > 0, "split.folds in a federation"),
-    ];
-    asked.into_iter().find(|(asked, _)| *asked).map(|(_, part)| part)
 }
 
 /// Fits the preprocessing over all sites and applies it to those held here.

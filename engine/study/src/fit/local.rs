@@ -83,8 +83,11 @@ fn sites(job: &Job) -> Result<Vec<(Option<String>, usize, Dataset)>, StudyError>
         SiteChoice::Name(name) => sites.iter().filter(|s| s.name == *name).collect(),
     };
     if chosen.is_empty() {
-        let SiteChoice::Name(name) = &job.study.train.site else { return Err(StudyError::Absent("a site")) };
-        return Err(StudyError::Site { name: name.clone(), known: job.cohorts.names.join(", ") });
+        let name = match &job.study.train.site {
+            SiteChoice::Name(name) => name.clone(),
+            _ => "any with patients".to_owned(),
+        };
+        return Err(StudyError::Site { name, known: job.cohorts.names.join(", ") });
     }
     Ok(chosen.into_iter().map(|s| (Some(s.name.clone()), s.index, s.train.clone())).collect())
 }
