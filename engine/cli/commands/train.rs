@@ -12,7 +12,6 @@ use osteon_study::train::{Outcome, Request, train};
 use osteon_study::watch::Watch;
 
 use crate::args::{Compute, StudyFile, Voice};
-use crate::device::Device;
 use crate::failure::CommandError;
 use crate::talk::Talk;
 
@@ -54,10 +53,7 @@ impl Train {
             talk.result(&plan, &plan.to_string())?;
             return Ok(ExitCode::Ok);
         };
-        if !matches!(self.compute.device, Device::Auto | Device::Cpu) {
-            let message = format!("--device {}: no backend of this kind is built in", self.compute.device);
-            return Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())));
-        }
+        self.compute.device.for_training()?;
         let stop = Stop::watch(self.max_hours).map_err(|e| {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;
