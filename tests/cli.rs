@@ -158,7 +158,7 @@ fn doctor_speaks_json_and_knows_what_is_missing() {
     assert!(out.status.success(), "{}", stderr(&out));
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
     let checks = json["checks"].as_array().expect("checks");
-    for name in ["cpu", "threads", "mpi", "hdf5", "slurm", "cuda", "vulkan", "disk"] {
+    for name in ["cpu", "threads", "mpi", "hdf5", "slurm", "cuda", "vulkan", "device", "disk"] {
         let check = checks.iter().find(|c| c["name"] == name).expect("a check");
         assert!(check["state"] == "ok" || check["hint"].is_string(), "{check}");
     }
@@ -168,6 +168,22 @@ fn doctor_speaks_json_and_knows_what_is_missing() {
     assert!(stderr(&out).contains("required but missing: slurm"), "{}", stderr(&out));
     let under = osteon(&["doctor", "--require", "slurm"]).env("SLURM_JOB_ID", "7").output().expect("starts");
     assert!(under.status.success() && stdout(&under).contains("job 7"));
+}
+
+#[test]
+fn training_on_a_device_is_refused_and_never_falls_back() {
+    let (dir, path) = study("");
+    let out_dir = dir.path().join("run").display().to_string();
+    for device in ["wgpu:0", "cuda", "cuda:99", "wgpu:99"] {
+        let out = run(&["train", &path, "-o", &out_dir, "--device", device]);
+        let text = stderr(&out);
+        assert_eq!(out.status.code(), Some(5), "{device}: {text}");
+        assert!(
+            text.contains(&format!("--device {device}: ")) && text.contains("hint: use --device"),
+            "{text}"
+        );
+        assert!(!dir.path().join("run").exists(), "{device} left a run behind");
+    }
 }
 
 #[test]

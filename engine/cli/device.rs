@@ -1,32 +1,31 @@
 //! The `--device` flag.
 
-use std::fmt;
 use std::str::FromStr;
 
 use osteon_core::ExitCode;
+use osteon_kernels::backend::{self, Request};
 
 use crate::failure::CommandError;
+use crate::launcher;
 
 /// Where to compute. An index counts the devices of a kind from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// The best device there is; a software adapter is none.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// A Vulkan device.
-    Wgpu(Option<usize>),
-    /// An NVIDIA device.
-    Cuda(Option<usize>),
-}
+pub struct Device(pub Request);
 
-/// Refuses a device that no backend of this build drives.
-pub fn cpu_only(device: Device) -> Result<(), CommandError> {
-    if matches!(device, Device::Auto | Device::Cpu) {
-        return Ok(());
+impl Device {
+    /// Refuses what cannot train yet; nothing falls back to the processor silently. `auto` is the
+    /// processor here, and no device is looked for.
+    ///
+    /// # Errors
+    /// If the device is not there, or is there but has no training yet.
+    pub fn for_training(self) -> Result<(), CommandError> {
+        if matches!(self.0, Request::Auto | Request::Cpu) {
+            return Ok(());
+        }
+        let choice = backend::choose(self.0, launcher::local_rank(), &backend::devices())?;
+        let message = format!("--device {}: training on {} is not there yet", self.0, choice.device);
+        Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())))
     }
-    let message = format!("--device {device}: no backend of this kind is built in");
-    Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())))
 }
 
 impl FromStr for Device {
@@ -40,26 +39,14 @@ impl FromStr for Device {
             }
             None => (text, None),
         };
-        match (kind, index) {
-            ("auto", None) => Ok(Self::Auto),
-            ("cpu", None) => Ok(Self::Cpu),
-            ("wgpu", index) => Ok(Self::Wgpu(index)),
-            ("cuda", index) => Ok(Self::Cuda(index)),
-            _ => Err("expected auto, cpu, wgpu[:i] or cuda[:i]".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Wgpu(None) => f.write_str("wgpu"),
-            Self::Cuda(None) => f.write_str("cuda"),
-            Self::Wgpu(Some(i)) => write!(f, "wgpu:{i}"),
-            Self::Cuda(Some(i)) => write!(f, "cuda:{i}"),
-        }
+        let request = match (kind, index) {
+            ("auto", None) => Request::Auto,
+            ("cpu", None) => Request::Cpu,
+            ("wgpu", index) => Request::Wgpu(index),
+            ("cuda", index) => Request::Cuda(index),
+            _ => return Err("expected auto, cpu, wgpu[:i] or cuda[:i]".to_owned()),
+        };
+        Ok(Self(request))
     }
 }
 
@@ -70,7 +57,7 @@ mod tests {
     #[test]
     fn a_device_reads_as_it_writes() {
         for text in ["auto", "cpu", "wgpu", "wgpu:2", "cuda", "cuda:0"] {
-            assert_eq!(text.parse::<Device>().expect("a device").to_string(), text);
+            assert_eq!(text.parse::<Device>().expect("a device").0.to_string(), text);
         }
         for text in ["gpu", "cpu:1", "auto:0", "cuda:", "cuda:x", "wgpu:-1"] {
             assert!(text.parse::<Device>().is_err(), "{text}");

@@ -40,6 +40,18 @@ pub fn rank() -> usize {
     detect().map_or(0, |l| l.rank)
 }
 
+/// The rank of this process among those of its node; 0 where the launcher does not say.
+pub fn local_rank() -> usize {
+    local_rank_in(|name| std::env::var(name).ok())
+}
+
+fn local_rank_in(env: impl Fn(&str) -> Option<String>) -> usize {
+    ["OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"]
+        .into_iter()
+        .find_map(|name| env(name)?.parse().ok())
+        .unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +69,15 @@ mod tests {
         assert_eq!(detect_with(&open), Some((1, Some(4))));
         assert_eq!(detect_with(&[("PMI_RANK", "2")]), Some((2, None)));
         assert_eq!(detect_with(&[]), None);
+    }
+
+    #[test]
+    fn the_local_rank_is_that_of_the_launcher() {
+        let of = |vars: &[(&str, &str)]| {
+            local_rank_in(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[("SLURM_LOCALID", "3")]), 3);
+        assert_eq!(of(&[("SLURM_LOCALID", "0"), ("OMPI_COMM_WORLD_LOCAL_RANK", "2")]), 2);
     }
 }

@@ -13,6 +13,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // Mesa's device-select layer looks for a display, and complains on stderr where there is none.
+    // SAFETY: no other thread has been started yet.
+    unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     talk::announce_panics();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,

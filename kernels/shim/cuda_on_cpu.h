@@ -1,7 +1,6 @@
 // Runs unchanged .cu text on the CPU, to find wrong indices, missing barriers and uninitialised shared
 // memory. Blocks run one after the other, so that shared memory may be static; the threads of a block
 // are fibres that give way at barriers, in forward, reverse or shuffled order.
-#pragma once
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -155,8 +155,9 @@ fn stray_write() -> Result<(), Failed> {
     let op = op("linear")?;
     let cases = op.cases();
     let case = cases.iter().find(|c| c.label.starts_with("plain")).ok_or("no such case")?;
-    let fault =
-        |text: String| text.replacen("if (row < p.n && unit < p.outputs) {", "if (unit < p.outputs) {", 1);
+    let fault = |text: String| {
+        text.replacen("if (row < p.n && unit < p.outputs) {", "if (row <= p.n && unit < p.outputs) {", 1)
+    };
     match is_caught(op, case, fault) {
         true => Ok(()),
         false => Err("a stray write and nobody noticed".into()),

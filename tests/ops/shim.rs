@@ -2,9 +2,10 @@
 //! `kernels/shim/cuda_on_cpu.h`, one thread of a block after the other in a chosen order.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_int, c_uint, c_void};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,6 @@ use std::rc::Rc;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use osteon_kernels::backend::{Buffer, Device, DeviceError, GROUP, Launch, Limits, Source};
-use tempfile::TempDir;
 
 /// In which order the threads of a block take their turns.
 #[derive(Debug, Clone, Copy)]
@@ -40,60 +40,55 @@ pub fn compiler() -> Option<&'static str> {
     found.as_deref()
 }
 
-/// Compiled sources, by text. Libraries stay open: the fibres' state is in them.
-static LIBRARIES: Mutex<Option<HashMap<String, Library>>> = Mutex::new(None);
+/// Handles of the loaded libraries by the hash of their text. They stay open: the state of the fibres
+/// is in them.
+static LIBRARIES: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
 /// The scheduler of a library is one for the process.
 static TURN: Mutex<()> = Mutex::new(());
 
-struct Library {
-    handle: usize,
-    _folder: TempDir,
-}
+const HEADER: &str = include_str!("../../kernels/shim/cuda_on_cpu.h");
+const OPTIONS: [&str; 5] = ["-O1", "-std=c++20", "-shared", "-fPIC", "-ffp-contract=off"];
 
+/// The library of a CUDA text; compiled once for all processes of a test run.
 fn library(text: &str) -> Result<usize, String> {
-    let mut guard = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
-    let libraries = guard.get_or_insert_default();
-    if let Some(library) = libraries.get(text) {
-        return Ok(library.handle);
+    let compiler = compiler().ok_or("no C++ compiler")?;
+    let mut hasher = DefaultHasher::new();
+    (HEADER, text, compiler, OPTIONS).hash(&mut hasher);
+    let key = hasher.finish();
+    let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = libraries.get(&key) {
+        return Ok(*handle);
     }
-    let library = compile(text)?;
-    let handle = library.handle;
-    libraries.insert(text.to_owned(), library);
-    Ok(handle)
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda_on_cpu-{key:016x}.so"));
+    if !file.exists() {
+        compile(compiler, text, &file)?;
+    }
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
+    // SAFETY: the path is zero-terminated; the library was compiled from our own sources.
+    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if handle.is_null() {
+        return Err(format!("{} cannot be loaded", file.display()));
+    }
+    libraries.insert(key, handle as usize);
+    Ok(handle as usize)
 }
 
-fn compile(text: &str) -> Result<Library, String> {
-    let marker = "__global__ void ";
-    let entries = text.split(marker).skip(1).filter_map(|rest| rest.split('(').next());
+fn compile(compiler: &str, text: &str, file: &Path) -> Result<(), String> {
+    let entries = text.split("__global__ void ").skip(1).filter_map(|rest| rest.split('(').next());
     let entries: String = entries.map(|name| format!("CUDA_ENTRY({name})\n")).collect();
-    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(|e| e.to_string())?;
     let (source, object) = (folder.path().join("kernel.cpp"), folder.path().join("kernel.so"));
-    fs::write(&source, format!("#include \"cuda_on_cpu.h\"\n{text}\n{entries}"))
-        .map_err(|e| e.to_string())?;
-    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/shim");
-    let output = Command::new(compiler().ok_or("no C++ compiler")?)
-        .args([
-            "-O1",
-            "-std=c++20",
-            "-shared",
-            "-fPIC",
-            "-fvisibility-inlines-hidden",
-            "-ffp-contract=off",
-            "-I",
-        ])
-        .args([shim.as_os_str(), source.as_os_str(), "-o".as_ref(), object.as_os_str()])
+    fs::write(&source, format!("{HEADER}\n{text}\n{entries}")).map_err(|e| e.to_string())?;
+    let output = Command::new(compiler)
+        .args(OPTIONS)
+        .args([source.as_os_str(), "-o".as_ref(), object.as_os_str()])
         .output()
         .map_err(|e| e.to_string())?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let path = CString::new(object.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
-    // SAFETY: the path is zero-terminated; the library was compiled from our own sources.
-    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-    if handle.is_null() {
-        return Err("the compiled kernels cannot be loaded".to_owned());
-    }
-    Ok(Library { handle: handle as usize, _folder: folder })
+    // Another process may do the same: the file appears whole.
+    fs::rename(&object, file).map_err(|e| e.to_string())
 }
 
 /// Host memory and serial blocks.

@@ -12,7 +12,6 @@ use osteon_study::watch::Watch;
 
 use super::train::end_all;
 use crate::args::{Compute, Voice};
-use crate::device::cpu_only;
 use crate::failure::CommandError;
 use crate::talk::Talk;
 
@@ -38,7 +37,7 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        cpu_only(self.compute.device)?;
+        self.compute.device.for_training()?;
         let show = Show {
             dir: self.out.clone(),
             patients: self.patients as usize,

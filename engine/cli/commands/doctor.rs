@@ -1,4 +1,4 @@
-//! `osteon doctor`: what this machine and this build offer, without opening a device.
+//! `osteon doctor`: what this machine and this build offer. Devices are listed, none is opened.
 
 use std::ffi::CString;
 use std::fmt::Write;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use osteon_core::ExitCode;
+use osteon_kernels::backend::{self, Backend, DeviceInfo, Request};
 use serde::Serialize;
 
 use crate::args::Voice;
@@ -96,6 +97,7 @@ impl Doctor {
 
 fn checks(out: &Path) -> Vec<Check> {
     let threads = osteon_core::threads::allotment();
+    let devices = backend::devices();
     vec![
         Check::fact("cpu", cpu()),
         Check::fact("threads", format!("{} ({})", threads.threads, threads.source)),
@@ -107,13 +109,38 @@ fn checks(out: &Path) -> Vec<Check> {
             "build with --features hdf5 (needs libhdf5)",
         ),
         Check::part("slurm", Part::Slurm, slurm(), "start this under sbatch, salloc or srun"),
-        Check::part("cuda", Part::Cuda, Err(NO_BACKEND.to_owned()), "use --device cpu"),
-        Check::part("vulkan", Part::Vulkan, Err(NO_BACKEND.to_owned()), "use --device cpu"),
+        Check::part("cuda", Part::Cuda, visible(Backend::Cuda, &devices), "use --device cpu"),
+        Check::part("vulkan", Part::Vulkan, visible(Backend::Wgpu, &devices), "use --device cpu"),
+        Check::fact("device", choice(&devices)),
         disk(out),
     ]
 }
 
-const NO_BACKEND: &str = "no backend of this kind is built in";
+/// The devices of a backend, or why there are none.
+fn visible(backend: Backend, devices: &[DeviceInfo]) -> Result<String, String> {
+    let all: Vec<String> = devices.iter().filter(|d| d.backend == backend).map(ToString::to_string).collect();
+    match (all.is_empty(), backend) {
+        (false, _) => Ok(all.join("; ")),
+        (true, Backend::Wgpu) => {
+            built(cfg!(feature = "wgpu")).and(Err("no Vulkan device is visible".to_owned()))
+        }
+        (true, _) => built(cfg!(feature = "cuda")).and(Err("no NVIDIA device is visible".to_owned())),
+    }
+}
+
+/// What `--device auto` means here, and why.
+fn choice(devices: &[DeviceInfo]) -> String {
+    match backend::choose(Request::Auto, launcher::local_rank(), devices) {
+        Ok(choice) => {
+            format!(
+                "auto is {} ({}); training runs on the cpu so far",
+                choice.device.request(),
+                choice.reason
+            )
+        }
+        Err(error) => error.to_string(),
+    }
+}
 
 fn built(is: bool) -> Result<String, String> {
     if is { Ok("built in".to_owned()) } else { Err("not built in".to_owned()) }

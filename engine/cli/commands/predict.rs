@@ -7,7 +7,6 @@ use osteon_core::ExitCode;
 use osteon_study::predict::{Request, predict};
 
 use crate::args::{Compute, Voice};
-use crate::device::cpu_only;
 use crate::failure::CommandError;
 use crate::talk::Talk;
 
@@ -40,7 +39,7 @@ pub struct Predict {
 
 impl Predict {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        cpu_only(self.compute.device)?;
+        self.compute.device.for_training()?;
         let table = predict(&Request {
             run: self.run.clone(),
             data: self.data.clone(),

@@ -12,7 +12,6 @@ use osteon_study::train::{Outcome, Request, train};
 use osteon_study::watch::Watch;
 
 use crate::args::{Compute, StudyFile, Voice};
-use crate::device::cpu_only;
 use crate::failure::CommandError;
 use crate::talk::Talk;
 
@@ -54,7 +53,7 @@ impl Train {
             talk.result(&plan, &plan.to_string())?;
             return Ok(ExitCode::Ok);
         };
-        cpu_only(self.compute.device)?;
+        self.compute.device.for_training()?;
         let stop = Stop::watch(self.max_hours).map_err(|e| {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;

@@ -169,7 +169,7 @@ impl dyn Device + '_ {
     /// more groups than asked for, so that a kernel has to compare.
     pub fn line(&self, groups: usize) -> [u32; 3] {
         let x = groups.clamp(1, self.limits().groups as usize);
-        [x as u32, groups.div_ceil(x) as u32, 1]
+        [x as u32, groups.div_ceil(x).max(1) as u32, 1]
     }
 
     /// Ranges that cover so many elements, each within what one binding can see.
@@ -180,6 +180,7 @@ impl dyn Device + '_ {
 }
 
 /// Whether a launch is within the limits of its device.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(super) fn check(launch: &Launch, limits: Limits, device: &str) -> Result<(), DeviceError> {
     assert!(launch.params.len() <= 16, "{}: parameters", launch.entry);
     let too_large = |what, needed, limit, unit| {

@@ -168,35 +168,41 @@ fn cox_nll(
             m = max(work[risk_m + g], highest);
             before = work[risk_s + g] * exp_nonpositive(work[risk_m + g] - m);
         }
-        var dying = 0.0f;
-        var centred = 0.0f;
-        var logs = 0.0f;
-        var all = 0.0f;
-        var own = 0.0f;
+        // Long ties are summed in runs of 32, so that errors grow with the runs and not the events.
+        var dying = vec2<f32>(0.0f, 0.0f);
+        var terms_sum = vec3<f32>(0.0f, 0.0f, 0.0f);
         var factor = 0.0f;
         if (count > 0u) {
+            var run = vec2<f32>(0.0f, 0.0f);
             for (var i = first; i < end; i++) {
                 let w = weight_of(start + i);
                 if (w > 0.0f) {
-                    dying += w * exp_nonpositive(score[start + i] - m);
-                    centred += w * (m - score[start + i]);
+                    run += w * vec2<f32>(exp_nonpositive(score[start + i] - m), m - score[start + i]);
+                }
+                if (i % 32u == 31u || i + 1u == end) {
+                    dying += run;
+                    run = vec2<f32>(0.0f, 0.0f);
                 }
             }
             let terms = select(1u, count, p.efron != 0u);
             factor = total / f32(terms);
+            var terms_run = vec3<f32>(0.0f, 0.0f, 0.0f);
             for (var r = 0u; r < terms; r++) {
                 let share = f32(terms - r) / f32(terms);
-                let term = before + share * dying;
-                logs += ln_of(term);
-                all += 1.0f / term;
-                own += share / term;
+                let term = before + share * dying.x;
+                // log, A and what remains of A for the group's own events
+                terms_run += vec3<f32>(ln_of(term), 1.0f / term, share / term);
+                if (r % 32u == 31u || r + 1u == terms) {
+                    terms_sum += terms_run;
+                    terms_run = vec3<f32>(0.0f, 0.0f, 0.0f);
+                }
             }
-            nll += factor * logs + centred;
+            nll += factor * terms_sum.x + dying.y;
             events += total;
         }
         work[risk_m + g] = -m;
-        work[risk_s + g] = factor * all;
-        work[own_s + g] = factor * own;
+        work[risk_s + g] = factor * terms_sum.y;
+        work[own_s + g] = factor * terms_sum.z;
     }
     shared_sum[t] = Sum(nll, events);
     workgroupBarrier();
