@@ -53,10 +53,18 @@ impl Kernel for FusedMultiplyAdd {
     }
 }
 
+struct Layer {
+    inputs: usize,
+    outputs: usize,
+    w: Vec<f32>,
+    b: Vec<f32>,
+    x: Vec<Lane>,
+    y: Vec<Lane>,
+}
+
 /// Buffers of the products of one METABRIC step.
 struct Products {
-    /// Inputs, outputs, weights, biases, activations in and out.
-    layers: Vec<(usize, usize, Vec<f32>, Vec<f32>, Vec<Lane>, Vec<Lane>)>,
+    layers: Vec<Layer>,
     sums: Vec<f32>,
 }
 
@@ -67,9 +75,10 @@ impl Products {
     fn new() -> Self {
         let tiles = tiles_for(Self::PATIENTS);
         let layer = |w: &[usize]| {
-            let (i, o) = (w[0], w[1]);
+            let (inputs, outputs) = (w[0], w[1]);
             let lanes = |width| vec![Lane([0.01; LANES]); tiles * width];
-            (i, o, vec![0.02; i * o], vec![0.0; o], lanes(i), lanes(o))
+            let (x, y) = (lanes(inputs), lanes(outputs));
+            Layer { inputs, outputs, w: vec![0.02; inputs * outputs], b: vec![0.0; outputs], x, y }
         };
         Self { layers: Self::WIDTHS.windows(2).map(layer).collect(), sums: vec![0.0; 43 * 42] }
     }
@@ -83,7 +92,7 @@ impl Products {
 
     fn run(&mut self) {
         let level = Level::current();
-        for (l, (inputs, outputs, w, b, x, y)) in self.layers.iter_mut().enumerate() {
+        for (l, Layer { inputs, outputs, w, b, x, y }) in self.layers.iter_mut().enumerate() {
             let (inputs, outputs) = (*inputs, *outputs);
             forward(level, Weights { w, b, inputs, outputs }, Epilogue::NONE, x, y, &mut []);
             let sums = &mut self.sums[..inputs * outputs + outputs];

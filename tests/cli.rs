@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 14] = [
         &[],
         &["train"],
         &["predict"],
@@ -54,6 +54,8 @@ fn help() {
         &["data", "check"],
         &["config"],
         &["config", "show"],
+        &["radiomics"],
+        &["radiomics", "extract"],
         &["report"],
         &["doctor"],
         &["demo"],

@@ -21,7 +21,7 @@ fn bones() -> Vec<Bone> {
     let mut all = Vec::new();
     for k in 0..26 {
         let z = 330.0 + 23.0 * f64::from(k);
-        all.push(rod([x, y + 40.0, z], [x, y + 40.0, z + 9.0], 17.0 - 0.25 * f64::from(k)));
+        all.push(rod([x, y + 40.0, z], [x, y + 40.0, z + 9.0], 22.0 - 0.3 * f64::from(k)));
     }
     for k in 0..12 {
         for side in [-1.0, 1.0] {
@@ -34,13 +34,13 @@ fn bones() -> Vec<Bone> {
         }
     }
     all.push(rod([x, y - 140.0, 640.0], [x, y - 140.0, 780.0], 11.0));
-    all.push(rod([x, y, 965.0], [x, y, 985.0], 62.0));
+    all.push(rod([x, y, 965.0], [x, y, 985.0], 78.0));
     all.push(rod([x - 25.0, y - 55.0, 890.0], [x + 25.0, y - 55.0, 890.0], 12.0));
     all.push(rod([x, y + 35.0, 270.0], [x, y + 40.0, 310.0], 30.0));
     for side in [-1.0, 1.0] {
         let at = |dx: f64, dy: f64, z: f64| [x + side * dx, y + dy, z];
-        all.push(rod(at(60.0, 30.0, 300.0), at(110.0, 0.0, 230.0), 32.0));
-        all.push(rod(at(130.0, 0.0, 225.0), at(90.0, 0.0, 20.0), 17.0));
+        all.push(rod(at(60.0, 30.0, 300.0), at(110.0, 0.0, 230.0), 42.0));
+        all.push(rod(at(130.0, 0.0, 225.0), at(90.0, 0.0, 20.0), 22.0));
         all.push(rod(at(170.0, 10.0, 800.0), at(185.0, 10.0, 560.0), 13.0));
         all.push(rod(at(20.0, -110.0, 800.0), at(150.0, -20.0, 815.0), 8.0));
         all.push(rod(at(90.0, 90.0, 790.0), at(110.0, 95.0, 690.0), 16.0));

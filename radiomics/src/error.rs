@@ -85,6 +85,14 @@ pub enum RadiomicsError {
 }
 
 impl RadiomicsError {
+    /// The region that an error is about, if it is about one.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Region { label, .. } | Self::Voxel { label, .. } => Some(label),
+            _ => None,
+        }
+    }
+
     /// A file that is not as its format demands.
     pub(crate) fn format(path: &Path, reason: impl Into<String>) -> Self {
         Self::Format { path: path.to_owned(), reason: reason.into() }

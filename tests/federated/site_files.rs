@@ -93,10 +93,10 @@ fn sites_that_disagree_on_a_column_end_all_ranks_with_one_message() {
 }
 
 /// How a rank ended: its error and exit code.
-type Ended = Result<(), (String, u8)>;
+type RankEnd = Result<(), (String, u8)>;
 
 /// Trains over ranks that are threads; gives how each ended, and every word that any of them sent.
-fn overheard(dir: &Path, text: &str) -> (Vec<Ended>, Vec<u8>) {
+fn overheard(dir: &Path, text: &str) -> (Vec<RankEnd>, Vec<u8>) {
     let study = Loaded::parse(text, "STUDY.toml", dir, &[]).expect("a study").study;
     let sent: Arc<Mutex<Vec<u8>>> = Arc::default();
     let recorder: Recorder = {

@@ -70,7 +70,6 @@ struct Case {
 /// A case or a region without features.
 struct Failed {
     case: usize,
-    label: Option<String>,
     error: RadiomicsError,
 }
 
@@ -182,14 +181,14 @@ impl Extract {
 }
 
 impl Results {
-    fn add(&mut self, case: usize, rows: Result<Vec<(String, Result<Row, RadiomicsError>)>, RadiomicsError>) {
+    fn add(&mut self, case: usize, rows: Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError>) {
         match rows {
-            Err(error) => self.failed.push(Failed { case, label: None, error }),
+            Err(error) => self.failed.push(Failed { case, error }),
             Ok(rows) => {
-                for (label, row) in rows {
+                for row in rows {
                     match row {
                         Ok(row) => self.rows.push((case, row)),
-                        Err(error) => self.failed.push(Failed { case, label: Some(label), error }),
+                        Err(error) => self.failed.push(Failed { case, error }),
                     }
                 }
             }
@@ -197,21 +196,15 @@ impl Results {
     }
 }
 
-/// The rows of one case, each with its label.
+/// The rows of one case.
 fn features(
     folder: &Path,
     case: &Case,
     params: &Params,
-) -> Result<Vec<(String, Result<Row, RadiomicsError>)>, RadiomicsError> {
+) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
     let image = Image::read(&folder.join(&case.image))?;
     let mask = Labels::read(&folder.join(&case.mask))?;
-    let rows = extract(&image, &mask, &case.selection, params)?;
-    let label = |row: &Result<Row, RadiomicsError>| match row {
-        Ok(row) => row.label.clone(),
-        Err(RadiomicsError::Region { label, .. } | RadiomicsError::Voxel { label, .. }) => label.clone(),
-        Err(_) => String::new(),
-    };
-    Ok(rows.into_iter().map(|row| (label(&row), row)).collect())
+    extract(&image, &mask, &case.selection, params)
 }
 
 /// One row per region: ID where there is one, Image, Mask, Label, then the features.
@@ -235,7 +228,7 @@ fn write_failures(path: &Path, cases: &[Case], failed: &[Failed]) -> Result<(), 
     let columns = vec![
         Column::texts("Image", failed.iter().map(|f| &cases[f.case].image)),
         Column::texts("Mask", failed.iter().map(|f| &cases[f.case].mask)),
-        Column::texts("Label", failed.iter().map(|f| f.label.clone().unwrap_or_default())),
+        Column::texts("Label", failed.iter().map(|f| f.error.label().unwrap_or_default().to_owned())),
         Column::texts("Error", failed.iter().map(|f| f.error.to_string())),
         Column::texts("Hint", failed.iter().map(hint)),
     ];

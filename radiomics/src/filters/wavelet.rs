@@ -5,23 +5,23 @@
 use super::lines::Volume;
 use crate::image::{Image, Samples};
 
-/// Decomposition filters of coif1 (Daubechies 1993), in PyWavelets' order.
+/// Low-pass decomposition filter of coif1 (Daubechies 1993), with the digits PyWavelets 1.8 has.
 const LOW: [f64; 6] = [
-    -0.01565572813546454,
-    -0.0727326195128539,
-    0.38486484686420286,
-    0.8525720202122554,
-    0.3378976624578092,
-    -0.0727326195128539,
+    -0.015655728135791993,
+    -0.07273261951252645,
+    0.3848648468648578,
+    0.8525720202116004,
+    0.3378976624574818,
+    -0.07273261951252645,
 ];
-const HIGH: [f64; 6] = [
-    0.0727326195128539,
-    0.3378976624578092,
-    -0.8525720202122554,
-    0.38486484686420286,
-    0.0727326195128539,
-    -0.01565572813546454,
-];
+
+/// The same as its single-precision transform has them: the fourth is not the nearest to the above.
+const LOW_SINGLE: [f32; 6] = [-0.015655728, -0.07273262, 0.38486484, 0.85257196, 0.33789766, -0.07273262];
+
+/// The high-pass filter of an orthogonal wavelet.
+fn high<T: Copy + std::ops::Neg<Output = T>>(low: &[T; 6]) -> [T; 6] {
+    std::array::from_fn(|j| if j % 2 == 0 { -low[5 - j] } else { low[5 - j] })
+}
 
 /// The bands in PyRadiomics' order, the approximation LLL last.
 pub(super) fn bands(image: &Image) -> Vec<(String, Image)> {
@@ -32,8 +32,9 @@ pub(super) fn bands(image: &Image) -> Vec<(String, Image)> {
         all = all
             .into_iter()
             .flat_map(|(letters, volume)| {
-                let low = volume.along(axis, |line, out| convolve(line, out, &LOW, single));
-                let high = volume.along(axis, |line, out| convolve(line, out, &HIGH, single));
+                let low = volume.along(axis, |line, out| convolve(line, out, &LOW, &LOW_SINGLE, single));
+                let high = volume
+                    .along(axis, |line, out| convolve(line, out, &high(&LOW), &high(&LOW_SINGLE), single));
                 [(letters.clone() + "L", low), (letters + "H", high)]
             })
             .collect();
@@ -73,15 +74,19 @@ fn cropped(image: &Image, band: &Volume, single: bool) -> Image {
 
 /// Periodic convolution, `out[o] = sum_j filter[j] line[o + 3 - j]`, terms added in PyWavelets'
 /// order and precision.
-fn convolve(line: &[f64], out: &mut [f64], filter: &[f64; 6], single: bool) {
-    let n = line.len() as isize;
-    let at = |k: isize| line[k.rem_euclid(n) as usize];
-    for (o, out) in out.iter_mut().enumerate() {
-        let terms = filter.iter().enumerate().map(|(j, f)| (*f, at(o as isize + 3 - j as isize)));
+fn convolve(line: &[f64], out: &mut [f64], filter: &[f64; 6], single_filter: &[f32; 6], single: bool) {
+    let n = line.len();
+    // out[o] needs line[o - 2] to line[o + 3].
+    let mut window = vec![0.0; n + 5];
+    for (k, x) in window.iter_mut().enumerate() {
+        *x = line[(k + 2 * n - 2) % n];
+    }
+    for (out, terms) in out.iter_mut().zip(window.windows(6)) {
+        let terms = terms.iter().rev();
         *out = if single {
-            f64::from(terms.fold(0f32, |sum, (f, x)| sum + f as f32 * x as f32))
+            f64::from(terms.zip(single_filter).fold(0f32, |sum, (x, f)| sum + f * *x as f32))
         } else {
-            terms.fold(0.0, |sum, (f, x)| sum + f * x)
+            terms.zip(filter).fold(0.0, |sum, (x, f)| sum + f * x)
         };
     }
 }

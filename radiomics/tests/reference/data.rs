@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use osteon_radiomics::{Image, Labels, Params, Row, Selection, extract};
@@ -15,7 +16,7 @@ pub fn folder() -> Option<PathBuf> {
     }
     let required = env::var("OSTEON_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|part| part == "data"), "no reference data in {}", root.display());
-    eprintln!("skipped: no reference data in {}", root.display());
+    let _ = writeln!(std::io::stderr(), "skipped: {} is absent (set OSTEON_TEST_DATA)", root.display());
     None
 }
 

@@ -1,5 +1,7 @@
 //! Features against PyRadiomics' own numbers, its baseline files and the IBSI-1 consensus.
 
+#![expect(clippy::print_stdout, reason = "the largest difference of each class, shown with --nocapture")]
+
 mod baseline;
 mod data;
 mod ibsi;
