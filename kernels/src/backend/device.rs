@@ -12,7 +12,8 @@ pub const GROUP: usize = 256;
 /// Words that an offset into a buffer is a multiple of: 256 bytes, the most any adapter asks for.
 pub const ALIGNMENT: usize = 64;
 
-/// The two device versions of an op; [`super::source`] puts the shared part in front.
+/// The two device versions of an op; [`Source::full_wgsl`] and [`Source::full_cuda`] put the shared
+/// part in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// Op.

@@ -119,7 +119,7 @@ impl fmt::Display for DeviceInfo {
 /// The devices of this machine: the processor first, then CUDA, then Vulkan. A missing driver or
 /// library means that there are none of its kind.
 pub fn devices() -> Vec<DeviceInfo> {
-    let mut all = vec![DeviceInfo {
+    let processor = DeviceInfo {
         backend: Backend::Cpu,
         index: 0,
         name: std::env::consts::ARCH.to_owned(),
@@ -127,12 +127,13 @@ pub fn devices() -> Vec<DeviceInfo> {
         memory: None,
         driver: String::new(),
         api: crate::simd::Level::current().name().to_owned(),
-    }];
+    };
+    let all = std::iter::once(processor);
     #[cfg(feature = "cuda")]
-    all.extend(cuda::devices());
+    let all = all.chain(cuda::devices());
     #[cfg(feature = "wgpu")]
-    all.extend(wgpu::devices());
-    all
+    let all = all.chain(wgpu::devices());
+    all.collect()
 }
 
 /// Opens a device of [`devices`] for [`Device`]; the processor needs no opening.

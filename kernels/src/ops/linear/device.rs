@@ -30,14 +30,12 @@ pub(super) fn run(device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, Devic
     let dropout = l.dropout(0);
     let [threshold, layer, step] = dropout.map_or([0; 3], |d| d.words());
     let keep = dropout.map_or(1.0, |d| d.keep());
-    // Problems share their patients.
-    let x_stride = 0;
     let params = [
         b as u32,
         l.n as u32,
         l.inputs as u32,
         l.outputs as u32,
-        x_stride,
+        (l.n * l.inputs) as u32,
         case.size("activation") as u32,
         threshold,
         layer,

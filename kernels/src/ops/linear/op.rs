@@ -14,7 +14,7 @@ use crate::tiles::{from_rows, to_rows};
 /// dropout, `dy` coming in.
 pub struct LinearOp;
 
-/// A layer of `problems` that share their patients.
+/// A layer of several problems: each has its own inputs for the same patients.
 pub(super) struct Layer {
     pub problems: usize,
     pub n: usize,
@@ -30,12 +30,12 @@ impl Layer {
         let (x, w) = (case.input("x"), case.input("w"));
         Self {
             problems: w.shape[0],
-            n: x.shape[0],
+            n: x.shape[1],
             inputs: w.shape[2],
             outputs: w.shape[1],
             activation: Activation::ALL[case.size("activation")].1,
             rate: case.get("rate"),
-            patients: (0..x.shape[0] as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect(),
+            patients: (0..x.shape[1] as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect(),
         }
     }
 
@@ -74,7 +74,7 @@ fn batch(
     Case::new(format!("{label}_n{n}_i{inputs}_o{outputs}_{}", Activation::ALL[activation].0))
         .option("activation", activation as f64)
         .option("rate", rate)
-        .with(Tensor::f32("x", &[n, inputs], normal(1, n * inputs)))
+        .with(Tensor::f32("x", &[b, n, inputs], normal(1, b * n * inputs)))
         .with(Tensor::f32("w", &[b, outputs, inputs], w))
         .with(Tensor::f32("b", &[b, outputs], normal(3, b * outputs)))
         .with(Tensor::f32("dy", &[b, n, outputs], normal(4, b * n * outputs)))
@@ -113,7 +113,7 @@ impl Op for LinearOp {
         let (mut dw, mut db) = (vec![0.0; w.len()], vec![0.0; b.len()]);
         for k in 0..l.problems {
             for n in 0..l.n {
-                let (from, to) = (n * l.inputs, (k * l.n + n) * l.inputs);
+                let from = (k * l.n + n) * l.inputs;
                 for o in 0..l.outputs {
                     let (unit, at) = (k * l.outputs + o, (k * l.n + n) * l.outputs + o);
                     let row = unit * l.inputs;
@@ -126,7 +126,7 @@ impl Op for LinearOp {
                     db[unit] += dz;
                     for i in 0..l.inputs {
                         dw[row + i] += dz * x[from + i];
-                        dx[to + i] += dz * w[row + i];
+                        dx[from + i] += dz * w[row + i];
                     }
                 }
             }
@@ -141,14 +141,15 @@ impl Op for LinearOp {
 
     fn cpu(&self, case: &Case, level: Level) -> Vec<Tensor> {
         let l = Layer::of(case);
-        let (w, b, dy) = (case.input("w").to_f32(), case.input("b").to_f32(), case.input("dy").to_f32());
+        let get = |name: &str| case.input(name).to_f32();
+        let (x, w, b, dy) = (get("x"), get("w"), get("b"), get("dy"));
         let (mut ys, mut dxs, mut dws, mut dbs) = (vec![], vec![], vec![], vec![]);
         for k in 0..l.problems {
             let of = |all: &[f32]| {
                 let each = all.len() / l.problems;
                 all[k * each..(k + 1) * each].to_vec()
             };
-            let (y, dx, dw, db) = one(level, &l, k, &case.input("x").to_f32(), &of(&w), &of(&b), &of(&dy));
+            let (y, dx, dw, db) = one(level, &l, k, &of(&x), &of(&w), &of(&b), &of(&dy));
             ys.extend(y);
             dxs.extend(dx);
             dws.extend(dw);
