@@ -24,22 +24,39 @@ pub enum Interpolator {
     BSpline,
 }
 
-/// Where the voxels of the new grid lie on the old one, along one axis.
-#[derive(Debug, Clone, Copy)]
-struct Axis {
-    /// Voxels of the new grid.
-    size: usize,
-    /// Old index of the first new voxel.
-    start: f64,
-    /// Old voxels per new one.
-    step: f64,
+/// Old indices of the voxels of the new grid along each axis.
+type Places = [Vec<f64>; 3];
+
+/// Indices as ITK rounds them, which decides between voxels that are equally near: through points
+/// in space and, along x, by interpolation between the ends of a line.
+fn places(old: &Geometry, new: &Geometry) -> Places {
+    let inverse = inverse(&old.direction, old.spacing);
+    std::array::from_fn(|k| {
+        let index = |i: f64| {
+            let gap =
+                |row: usize| new.origin[row] + new.direction[k][row] * new.spacing[k] * i - old.origin[row];
+            (0..3).fold(0.0, |sum, row| sum + inverse[k][row] * gap(row))
+        };
+        let n = new.size[k];
+        let (first, end) = (index(0.0), index(n as f64));
+        let between = |i: usize| first + i as f64 / n as f64 * (end - first);
+        (0..n).map(|i| if k == 0 { between(i) } else { index(i as f64) }).collect()
+    })
 }
 
-impl Axis {
-    /// Old indices of the new voxels, as ITK computes them along a line.
-    fn places(&self) -> Vec<f64> {
-        (0..self.size).map(|k| self.start + k as f64 * self.step).collect()
-    }
+/// Inverse of the matrix whose columns are the axes times the spacing, by cofactors.
+fn inverse(direction: &[[f64; 3]; 3], spacing: [f64; 3]) -> [[f64; 3]; 3] {
+    let m: [[f64; 3]; 3] = std::array::from_fn(|row| std::array::from_fn(|k| direction[k][row] * spacing[k]));
+    let minor = |a: usize, b: usize, c: usize, d: usize| m[a][c] * m[b][d] - m[a][d] * m[b][c];
+    let terms = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]
+        .map(|[a, b, c]| m[0][a] * m[1][b] * m[2][c] - m[0][a] * m[1][c] * m[2][b]);
+    let scale = 1.0 / terms.iter().sum::<f64>();
+    let cofactor = |row: usize, column: usize| {
+        let (a, b) = ((row + 1) % 3, (row + 2) % 3);
+        let (c, d) = ((column + 1) % 3, (column + 2) % 3);
+        minor(a, b, c, d)
+    };
+    std::array::from_fn(|k| std::array::from_fn(|row| cofactor(row, k) * scale))
 }
 
 /// Image and region on the grid of `spacing` round the region; `None` if it is the grid they have.
@@ -62,30 +79,31 @@ pub(crate) fn resample(
     }
     let refuse = |reason| RadiomicsError::Region { label: region.label.clone(), reason };
     let pad = f64::from(settings.pad_distance);
-    let axes: [Axis; 3] = std::array::from_fn(|k| {
+    let (mut size, mut first) = ([0; 3], [0.0; 3]);
+    for k in 0..3 {
         let ratio = old.spacing[k] / spacing[k];
-        let (first, count) = (region.corner[k] as f64, region.size[k] as f64);
-        let low = ((first - 0.5) * ratio - pad).floor().max(0.0);
+        let (start, count) = (region.corner[k] as f64, region.size[k] as f64);
+        let low = ((start - 0.5) * ratio - pad).floor().max(0.0);
         let most = (old.size[k] as f64 * ratio).ceil() - 1.0;
-        let high = ((first + count - 0.5) * ratio + pad).ceil().min(most);
-        let start = 0.5 * (spacing[k] - old.spacing[k]) / old.spacing[k] + low / ratio;
-        Axis { size: (high - low) as usize + 1, start, step: spacing[k] / old.spacing[k] }
-    });
-    let size = axes.map(|a| a.size);
+        let high = ((start + count - 0.5) * ratio + pad).ceil().min(most);
+        first[k] = 0.5 * (spacing[k] - old.spacing[k]) / old.spacing[k] + low / ratio;
+        size[k] = (high - low) as usize + 1;
+    }
     if size.iter().map(|n| *n as f64).product::<f64>() > f64::from(u32::MAX) {
         return Err(refuse(format!("resampled to {size:?} voxels, too many")));
     }
     let origin = std::array::from_fn(|row| {
-        old.origin[row] + (0..3).map(|k| old.direction[k][row] * old.spacing[k] * axes[k].start).sum::<f64>()
+        (0..3).fold(0.0, |sum, k| sum + old.direction[k][row] * old.spacing[k] * first[k]) + old.origin[row]
     });
     let geometry = Geometry { size, spacing, origin, direction: old.direction };
-    let near = nearest(old.size, &axes);
+    let places = places(old, &geometry);
+    let near = nearest(old.size, &places);
     let values = match settings.interpolator {
         Interpolator::Nearest => gather(&near, |at| at.map_or(0.0, |at| image.samples.get(old.index(at)))),
-        Interpolator::Linear => interpolate(old.size, &axes, |at| linear(image, at)),
+        Interpolator::Linear => interpolate(old.size, &places, |at| linear(image, at)),
         Interpolator::BSpline => {
             let coefficients = spline::coefficients(image);
-            interpolate(old.size, &axes, |at| spline::value(&coefficients, old.size, at))
+            interpolate(old.size, &places, |at| spline::value(&coefficients, old.size, at))
         }
     };
     let samples = match image.samples {
@@ -103,10 +121,10 @@ pub(crate) fn resample(
 /// Nearest old voxel along each axis; `None` outside the old grid.
 type Nearest = [Vec<Option<usize>>; 3];
 
-fn nearest(size: [usize; 3], axes: &[Axis; 3]) -> Nearest {
+fn nearest(size: [usize; 3], places: &Places) -> Nearest {
     std::array::from_fn(|k| {
         let near = |p: f64| inside(p, size[k]).then(|| (p + 0.5).floor() as usize);
-        axes[k].places().into_iter().map(near).collect()
+        places[k].iter().map(|&p| near(p)).collect()
     })
 }
 
@@ -123,11 +141,11 @@ fn gather<T: Send>(near: &Nearest, value: impl Fn(Option<[usize; 3]>) -> T + Syn
 }
 
 /// Values at all new voxels; 0 outside the old grid.
-fn interpolate(size: [usize; 3], axes: &[Axis; 3], value: impl Fn([f64; 3]) -> f64 + Sync) -> Vec<f64> {
-    let [x, y, z] = [0, 1, 2].map(|k| axes[k].places());
+fn interpolate(size: [usize; 3], places: &Places, value: impl Fn([f64; 3]) -> f64 + Sync) -> Vec<f64> {
+    let [x, y, z] = places;
     z.par_iter()
         .flat_map_iter(|&z| {
-            let (value, x) = (&value, &x);
+            let value = &value;
             y.iter().flat_map(move |&y| {
                 x.iter().map(move |&x| {
                     let at = [x, y, z];
