@@ -6,6 +6,7 @@ use crate::error::RadiomicsError;
 use crate::features::{CLASSES, Case, Compute};
 use crate::filters::{View, normalise};
 use crate::image::{Image, Labels};
+use crate::resample::resample;
 use crate::roi::{Region, Selection, discretise};
 use crate::settings::{Params, Settings};
 use crate::texture::LevelGrid;
@@ -37,10 +38,36 @@ pub fn extract(
     let regions = Region::find(labels, selection)?;
     let normal = settings.normalize.then(|| normalise(image, settings));
     let image = normal.as_ref().unwrap_or(image);
+    if let Some(spacing) = settings.resampled_spacing {
+        return Ok(regions
+            .into_par_iter()
+            .map(|region| resampled_row(&region, image, spacing, params))
+            .collect());
+    }
+    let views = views(image, params)?;
+    Ok(regions.into_par_iter().map(|region| row(&region, image, &views, params)).collect())
+}
+
+/// The images that features are computed from.
+fn views(image: &Image, params: &Params) -> Result<Vec<View>, RadiomicsError> {
     let views: Result<Vec<Vec<View>>, RadiomicsError> =
         params.filters.par_iter().map(|f| f.images(image)).collect();
-    let views = views?.concat();
-    Ok(regions.into_par_iter().map(|region| row(&region, image, &views, params)).collect())
+    Ok(views?.concat())
+}
+
+/// The features of a region on another grid; the part that is resampled, and so what filters see,
+/// is the region's own.
+fn resampled_row(
+    region: &Region,
+    image: &Image,
+    spacing: [f64; 3],
+    params: &Params,
+) -> Result<Row, RadiomicsError> {
+    check(region, &params.settings)?;
+    match resample(image, region, spacing, &params.settings)? {
+        Some((image, region)) => row(&region, &image, &views(&image, params)?, params),
+        None => row(region, image, &views(image, params)?, params),
+    }
 }
 
 fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Result<Row, RadiomicsError> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::RadiomicsError;
 use crate::features::{CLASSES, Compute};
 use crate::filters::Filter;
+use crate::resample::Interpolator;
 use crate::roi::{Binning, Resegment, ResegmentMode};
 use crate::texture::Offset;
 
@@ -62,6 +63,12 @@ pub struct Settings {
     pub normalize_scale: f64,
     /// Standard deviations beyond which normalised values are clipped.
     pub remove_outliers: Option<f64>,
+    /// `resampledPixelSpacing`: voxel spacing in mm along x, y, z that image and mask are brought to; 0 keeps one.
+    pub resampled_spacing: Option<[f64; 3]>,
+    /// How the image is interpolated; the mask always takes its nearest voxel.
+    pub interpolator: Interpolator,
+    /// `padDistance`: voxels round the region that are resampled too.
+    pub pad_distance: u32,
     /// Fewest dimensions in which a region extends over more than a voxel.
     pub minimum_roi_dimensions: usize,
     /// A region has more voxels than this.
@@ -85,6 +92,9 @@ impl Default for Settings {
             normalize: false,
             normalize_scale: 1.0,
             remove_outliers: None,
+            resampled_spacing: None,
+            interpolator: Interpolator::BSpline,
+            pad_distance: 5,
             minimum_roi_dimensions: 2,
             minimum_roi_size: None,
             geometry_tolerance: 1e-6,
@@ -93,7 +103,7 @@ impl Default for Settings {
 }
 
 /// The names of [`Settings`] in a parameter file.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
     "binWidth",
     "binCount",
     "distances",
@@ -108,6 +118,9 @@ const KEYS: [&str; 19] = [
     "normalize",
     "normalizeScale",
     "removeOutliers",
+    "resampledPixelSpacing",
+    "interpolator",
+    "padDistance",
     "minimumROIDimensions",
     "minimumROISize",
     "geometryTolerance",
@@ -194,6 +207,27 @@ impl Settings {
             "removeOutliers" => {
                 self.remove_outliers = if value.is_null() { None } else { Some(positive()?) };
             }
+            "resampledPixelSpacing" => {
+                let list: Option<Vec<f64>> =
+                    value.as_array().and_then(|a| a.iter().map(Value::as_f64).collect());
+                let spacing = list.and_then(|l| <[f64; 3]>::try_from(l).ok());
+                let spacing = spacing.filter(|s| s.iter().all(|x| x.is_finite() && *x >= 0.0));
+                if spacing.is_none() && !value.is_null() {
+                    return Err(wrong("three numbers from 0"));
+                }
+                self.resampled_spacing = spacing;
+            }
+            "interpolator" => {
+                self.interpolator = match value.as_str() {
+                    // PyRadiomics' default, which nothing uses without a spacing.
+                    None if value.is_null() => Interpolator::BSpline,
+                    Some("sitkNearestNeighbor") => Interpolator::Nearest,
+                    Some("sitkLinear") => Interpolator::Linear,
+                    Some("sitkBSpline") => Interpolator::BSpline,
+                    _ => return Err(wrong("sitkNearestNeighbor, sitkLinear or sitkBSpline")),
+                }
+            }
+            "padDistance" => self.pad_distance = whole(1000, "an integer from 0 to 1000")? as u32,
             "minimumROIDimensions" => self.minimum_roi_dimensions = whole(3, "1, 2 or 3")? as usize,
             "minimumROISize" => {
                 self.minimum_roi_size =

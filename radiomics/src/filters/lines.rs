@@ -4,14 +4,14 @@ use rayon::prelude::*;
 
 /// Values of a volume, x fastest.
 #[derive(Debug, Clone)]
-pub(super) struct Volume {
+pub(crate) struct Volume {
     pub size: [usize; 3],
     pub values: Vec<f64>,
 }
 
 impl Volume {
     /// Applies `filter` (line in, line out) to every line along `axis`.
-    pub(super) fn along(&self, axis: usize, filter: impl Fn(&[f64], &mut [f64]) + Sync) -> Self {
+    pub(crate) fn along(&self, axis: usize, filter: impl Fn(&[f64], &mut [f64]) + Sync) -> Self {
         let [nx, ny, nz] = self.size;
         let mut values = vec![0.0; self.values.len()];
         match axis {

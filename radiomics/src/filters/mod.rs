@@ -18,6 +18,7 @@ use crate::error::RadiomicsError;
 use crate::image::Image;
 use crate::settings::unknown;
 
+pub(crate) use lines::Volume;
 pub(crate) use normalise::normalise;
 
 /// A filter that gives one image or several.

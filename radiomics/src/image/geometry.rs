@@ -25,6 +25,11 @@ impl Geometry {
         self.size.iter().product()
     }
 
+    /// Place in memory of a voxel.
+    pub fn index(&self, at: [usize; 3]) -> usize {
+        (at[2] * self.size[1] + at[1]) * self.size[0] + at[0]
+    }
+
     /// Volume of a voxel in mm3.
     pub fn voxel_volume(&self) -> f64 {
         self.spacing.iter().product()

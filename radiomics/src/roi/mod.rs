@@ -112,6 +112,15 @@ impl Region {
         [v % nx, v / nx % ny, v / (nx * ny)]
     }
 
+    /// Whether a voxel of the image belongs to the region.
+    pub fn contains(&self, at: [usize; 3]) -> bool {
+        if (0..3).any(|k| at[k] < self.corner[k] || at[k] >= self.corner[k] + self.size[k]) {
+            return false;
+        }
+        let [x, y, z]: [usize; 3] = std::array::from_fn(|k| at[k] - self.corner[k]);
+        self.voxels.binary_search(&(((z * self.size[1] + y) * self.size[0] + x) as u32)).is_ok()
+    }
+
     /// The values of an image at the voxels of the region, in their order.
     ///
     /// # Errors

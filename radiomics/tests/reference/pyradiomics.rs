@@ -105,3 +105,17 @@ fn filters_of_pet() {
         compare(image, "pet", "pyr311");
     }
 }
+
+#[test]
+fn resampled_linearly() {
+    for image in ["brain1", "breast1"] {
+        compare(image, "resample_lin", "pyr311");
+    }
+}
+
+#[test]
+fn resampled_by_splines() {
+    for image in ["brain1", "breast1"] {
+        compare(image, "resample", "pyr311");
+    }
+}
