@@ -31,7 +31,7 @@ pub struct Check {
     /// Tables: .csv, .parquet or .h5; by default those of --study
     #[arg(required_unless_present = "study", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Study whose [data] says what the columns are, in place of the flags below
+    /// Study whose `[data]` says what the columns are, in place of the flags below
     #[arg(long, value_name = "STUDY", conflicts_with_all = ["time", "event", "entry", "id", "strata", "weights", "site"])]
     study: Option<PathBuf>,
     /// Column of the follow-up time

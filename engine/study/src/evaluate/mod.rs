@@ -1,6 +1,6 @@
 //! How well a column of scores orders survival.
 //!
-//! - [`scored`]: the table's outcome, scores and predicted survival,
+//! - `scored`: the table's outcome, scores and predicted survival,
 //! - here: the measures of them.
 
 mod scored;

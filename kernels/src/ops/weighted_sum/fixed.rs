@@ -115,7 +115,8 @@ pub fn largest<T: Param>(xs: &[T]) -> u64 {
     T::largest(xs)
 }
 
-/// Adds `round_ties_even(x * factor) * weight` to each of `sums`, see [`add_scaled_body`].
+/// Adds `round_ties_even(x * factor) * weight` to each of `sums`, wrapping. `factor` is a power of two and
+/// `largest` is [`largest`] of `xs`, all of which are in range of an i64 after scaling.
 pub fn add_scaled<T: Param>(sums: &mut [u64], xs: &[T], factor: f64, weight: u64, largest: u64) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
@@ -125,7 +126,7 @@ pub fn add_scaled<T: Param>(sums: &mut [u64], xs: &[T], factor: f64, weight: u64
     add_scaled_body(sums, xs, factor, weight, largest);
 }
 
-/// Writes `sum / denominator` for each sum, see [`mean_body`].
+/// Writes `sum / denominator` for each sum read as i64: one conversion and one division in f64.
 pub fn mean<T: Param>(means: &mut [T], sums: &[u64], denominator: f64) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
