@@ -23,7 +23,7 @@ pub struct SiteMetrics {
     pub site: usize,
     /// Index of the problem.
     pub group: usize,
-    /// Loss of the global model on the site's training rows; `None` where it is not defined.
+    /// Loss of the site's last local epoch on its training rows; `None` before it took part.
     pub loss: Option<f64>,
     /// Patients evaluated.
     pub patients: u64,
