@@ -29,8 +29,8 @@ fn c_and_its_standard_error_are_those_of_r() {
             let censoring = CensoringSurvival::fit(&study.time, &study.event, None).expect("valid");
             let uno = uno_c(&study.time, &study.event, &score, None, &censoring, None).expect("valid").c;
             let expected = match reference.study.as_str() {
-                // The file's 0.671167278648529 lies one half of a weighted pair lower: two equal
-                // linear predictors that rounding set apart. R 3.5-3 run again gives this value.
+                // The file's 0.671167278648529 is lower by what half of one weighted pair would explain (not proved: two equal
+                // linear predictors that rounding set apart). R 3.5-3 run again gives this value.
                 "rotterdam" => 0.671167427574319,
                 study => Reference::uno_c(study).expect("data"),
             };
