@@ -1,8 +1,8 @@
-//! `osteon radiomics`.
+//! `osteon radiomics extract`.
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{ArgAction, Args};
 use osteon_core::{ExitCode, Failure, files};
 use osteon_radiomics::{Image, Labels, Params, RadiomicsError, Row, Selection, extract};
 use osteon_study::watch::Watch;
@@ -12,18 +12,6 @@ use serde_json::{Map, Value};
 use crate::args::Voice;
 use crate::failure::CommandError;
 use crate::talk::Talk;
-
-#[derive(Debug, Args)]
-pub struct Radiomics {
-    #[command(subcommand)]
-    pub verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    /// Compute features of labelled regions, equal to PyRadiomics
-    Extract(Extract),
-}
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).args(["image", "cases"]))]
@@ -80,20 +68,8 @@ struct Results {
     failed: Vec<Failed>,
 }
 
-impl Radiomics {
-    pub fn voice(&self) -> Voice {
-        let Verb::Extract(extract) = &self.verb;
-        extract.voice
-    }
-
-    pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        let Verb::Extract(extract) = &self.verb;
-        extract.run(talk)
-    }
-}
-
 impl Extract {
-    fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
+    pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
         let mut params = match &self.params {
             Some(path) => Params::read(path)?,
             None => Params::default(),
