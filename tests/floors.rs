@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Floor of each package; a new room is a line here and in the decision.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
     ("osteon-core", 0),
     ("osteon-table", 1),
     ("osteon-kernels", 1),
@@ -21,6 +21,7 @@ const FLOORS: [(&str, u32); 13] = [
     ("osteon-report", 4),
     ("osteon-pipeline", 4),
     ("osteon-study", 5),
+    ("osteon-imaging", 5),
     ("osteon", 6),
 ];
 

@@ -6,13 +6,14 @@
 //! - [`exit`]: exit codes and the [`exit::Failure`] trait that error types implement,
 //! - [`files`]: atomic file writes and SHA-256,
 //! - [`phases`]: time per phase of a run,
-//! - [`threads`]: the number of threads this process was given,
+//! - [`threads`]: the number of threads this process was given, [`memory`]: its memory,
 //! - [`provenance`]: version, commit and host of a run,
 //! - [`names`]: the nearest known name to a misspelt one.
 
 pub mod exact;
 pub mod exit;
 pub mod files;
+pub mod memory;
 pub mod names;
 pub mod phases;
 pub mod provenance;

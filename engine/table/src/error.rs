@@ -20,7 +20,7 @@ pub enum TableError {
         source: io::Error,
     },
     /// The extension names no format.
-    #[error("{}: unknown kind of table; known are .csv, .tsv, .parquet, .h5, .hdf5", path.display())]
+    #[error("{}: unknown kind of table; known are .csv, .tsv, .parquet, .h5, .hdf5 and, for writing, .json", path.display())]
     Extension {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum TableError {
     Format {
         /// The file.
         path: PathBuf,
-        /// "Parquet" or "HDF5".
+        /// "Parquet", "HDF5" or "JSON".
         format: &'static str,
         /// Why.
         reason: String,

@@ -10,6 +10,7 @@
 //! | `.csv` `.tsv` | RFC 4180, UTF-8, delimiter `,` `;` or tab as the header line shows | text |
 //! | `.parquet` | flat schemas; dates and times as ISO text | text, float, int, bool |
 //! | `.h5` `.hdf5` | one 1-D data set per column, in the root or a group (feature `hdf5`) | the same |
+//! | `.json` | written only: an object per row | |
 
 mod calendar;
 mod cells;
@@ -17,6 +18,7 @@ mod csv_file;
 mod error;
 #[cfg(feature = "hdf5")]
 mod hdf5_file;
+mod json_file;
 mod parquet_file;
 mod place;
 mod table;
@@ -55,6 +57,7 @@ enum Format {
     Tsv,
     Parquet,
     Hdf5,
+    Json,
 }
 
 fn format(path: &Path) -> Result<Format, TableError> {
@@ -64,6 +67,7 @@ fn format(path: &Path) -> Result<Format, TableError> {
         "tsv" => Ok(Format::Tsv),
         "parquet" => Ok(Format::Parquet),
         "h5" | "hdf5" => Ok(Format::Hdf5),
+        "json" => Ok(Format::Json),
         _ => Err(TableError::Extension { path: path.to_owned() }),
     }
 }
@@ -95,6 +99,7 @@ pub fn examine(path: &Path, options: &ReadOptions) -> Result<(Option<Table>, Vec
         }
         Format::Parquet => parquet_file::read(path).map(require_rows),
         Format::Hdf5 => read_hdf5(path, options.group.as_deref()).map(require_rows),
+        Format::Json => Err(TableError::format(path, "JSON", "tables are written as JSON, not read")),
     }
 }
 
@@ -124,6 +129,7 @@ pub fn write(path: &Path, table: &Table) -> Result<(), TableError> {
         Format::Tsv => files::write_atomic(path, |out| csv_file::write(out, table, b'\t')),
         Format::Parquet => files::write_atomic(path, |out| parquet_file::write(out, table)),
         Format::Hdf5 => return write_hdf5(path, table),
+        Format::Json => files::write_atomic(path, |out| json_file::write(out, table)),
     };
     done.map_err(|source| TableError::io(path, source))
 }

@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
-use osteon_core::{ExitCode, Failure, files};
-use osteon_radiomics::{Image, Labels, Params, RadiomicsError, Row, Selection, extract};
+use osteon_core::ExitCode;
+use osteon_imaging::{Cases, Extraction, Results};
+use osteon_pipeline::{Budget, Ran, Shard, journal_of, run};
+use osteon_radiomics::{Params, Selection};
+use osteon_study::stop::Stop;
 use osteon_study::watch::Watch;
-use osteon_table::{Cell, Column, ReadOptions, Table};
-use serde_json::{Map, Value};
 
 use crate::args::Voice;
 use crate::failure::CommandError;
+use crate::launcher;
 use crate::talk::Talk;
+
+/// Part of the granted memory that cases may fill.
+const FILL: f64 = 0.8;
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).args(["image", "cases"]))]
@@ -40,6 +45,8 @@ pub struct Extract {
     /// Table to write: .csv, .tsv, .parquet, .h5 or .json
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub many: Many,
     /// Threads of this process [default: what Slurm, the affinity mask or the cgroup grants]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
@@ -47,25 +54,24 @@ pub struct Extract {
     pub voice: Voice,
 }
 
-/// An image and its mask, as they are named in the table that comes out.
-struct Case {
-    id: Option<String>,
-    image: String,
-    mask: String,
-    selection: Selection,
-}
-
-/// A case or a region without features.
-struct Failed {
-    case: usize,
-    error: RadiomicsError,
-}
-
-/// What came of the cases.
-#[derive(Default)]
-struct Results {
-    rows: Vec<(usize, Row)>,
-    failed: Vec<Failed>,
+/// How many cases are worked through.
+#[derive(Debug, Args)]
+pub struct Many {
+    /// Only part I of N of the cases, or auto: the rank among the ranks of mpirun or srun
+    #[arg(long, value_name = "I/N", requires = "cases")]
+    pub shard: Option<String>,
+    /// Gigabytes that the cases at work may need together [default: 0.8 of what is granted]
+    #[arg(long, value_name = "GB", requires = "cases")]
+    pub memory: Option<f64>,
+    /// Compare the contents of files, not their size and time, before a case is taken as finished
+    #[arg(long, requires = "cases")]
+    pub verify_inputs: bool,
+    /// Forget what an earlier run has finished
+    #[arg(long, requires = "cases")]
+    pub restart: bool,
+    /// Stop after the cases at work when this time has passed; the same command goes on
+    #[arg(long, value_name = "HOURS", requires = "cases")]
+    pub max_hours: Option<f64>,
 }
 
 impl Extract {
@@ -75,154 +81,109 @@ impl Extract {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
-        let (cases, folder) = self.cases()?;
+        let selection = Selection { whole: self.whole, ..self.labels.clone() };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
+        match (&self.cases, &self.image, &self.mask) {
+            (Some(table), ..) => {
+                let cases = Cases::read(table, &selection)?;
+                self.many(Extraction { cases, params }, threads, talk)
+            }
+            (None, Some(image), Some(mask)) => {
+                let cases = Cases::single(image, mask, selection);
+                self.single(&Extraction { cases, params }, threads, talk)
+            }
+            _ => Ok(ExitCode::Usage),
+        }
+    }
+
+    fn single(&self, extraction: &Extraction, threads: usize, talk: &Talk) -> Result<ExitCode, CommandError> {
         // Fails only where a pool exists already, which then has the size it has.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-
-        let mut results = Results::default();
-        for (k, case) in cases.iter().enumerate() {
-            results.add(k, features(&folder, case, &params));
-            if self.cases.is_some() {
-                talk.step(
-                    k as u64 + 1,
-                    cases.len() as u64,
-                    &format!("cases, {} failed", results.failed.len()),
-                );
-            }
+        let mut case = extraction.features(&extraction.cases.list[0])?;
+        let mut faults = std::mem::take(&mut case.faults);
+        if case.regions.is_empty() && faults.len() == 1 {
+            let fault = faults.remove(0);
+            let hint = Some(fault.hint).filter(|h| !h.is_empty());
+            return Err(CommandError::Plain(fault.error, ExitCode::Data, hint));
         }
-        if results.rows.is_empty() && cases.len() == 1 && results.failed.len() == 1 {
-            return Err(results.failed.remove(0).error.into());
-        }
-        self.write(&cases, &results)?;
-        if results.failed.is_empty() {
-            return Ok(ExitCode::Ok);
-        }
-        let path = self.out.with_file_name("failures.csv");
-        write_failures(&path, &cases, &results.failed)?;
-        talk.warn(&format!("{} without features, listed in {}", results.failed.len(), path.display()));
-        Ok(if results.rows.is_empty() { ExitCode::Data } else { ExitCode::Partial })
+        conclude(&Results { cases: vec![case], faults }, &self.out, Shard::WHOLE, talk)
     }
 
-    /// The cases, and the folder their paths are relative to.
-    fn cases(&self) -> Result<(Vec<Case>, PathBuf), CommandError> {
-        let selection = Selection { whole: self.whole, ..self.labels.clone() };
-        let Some(path) = &self.cases else {
-            let text = |p: &Option<PathBuf>| p.as_ref().map_or(String::new(), |p| p.display().to_string());
-            let case = Case { id: None, image: text(&self.image), mask: text(&self.mask), selection };
-            return Ok((vec![case], PathBuf::new()));
+    fn many(&self, extraction: Extraction, threads: usize, talk: &Talk) -> Result<ExitCode, CommandError> {
+        let shard = self.many.shard()?;
+        let out = if self.many.shard.as_deref() == Some("auto") {
+            part(&self.out, shard)
+        } else {
+            self.out.clone()
         };
-        let table = osteon_table::read(path, &ReadOptions::default())?;
-        let column = |name: &str| table.columns().iter().position(|c| c.name == name);
-        let need = |name: &'static str| {
-            let hint = "a table of cases has the columns Image, Mask and, if wanted, Label and ID";
-            let missing = format!("{} has no column \"{name}\"", path.display());
-            column(name).ok_or_else(|| CommandError::Plain(missing, ExitCode::Data, Some(hint.into())))
+        let granted = osteon_core::memory::allotment().map(|m| (m.bytes as f64 * FILL) as u64);
+        let memory = self.many.memory.map(|gb| (gb * 1e9) as u64).or(granted);
+        let cannot =
+            |e| CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None);
+        let stop = Stop::watch(self.many.max_hours).map_err(cannot)?;
+        let how = Ran {
+            shard,
+            budget: Budget { threads, memory },
+            verify_inputs: self.many.verify_inputs,
+            restart: self.many.restart,
+            stop: &|| stop.requested().is_some(),
+            progress: &mut |done, all, failed| {
+                talk.step(done as u64, all as u64, &format!("cases, {failed} failed"));
+            },
         };
-        let (image, mask, label, id) = (need("Image")?, need("Mask")?, column("Label"), column("ID"));
-        let text = |row: usize, column: usize| match table.cell(row, column) {
-            Cell::Text(t) => t.to_owned(),
-            Cell::Int(i) => i.to_string(),
-            Cell::Float(x) => x.to_string(),
-            Cell::Missing | Cell::Bool(_) => String::new(),
-        };
-        let mut cases = Vec::with_capacity(table.rows());
-        for row in 0..table.rows() {
-            let wanted = label.map(|c| text(row, c)).filter(|t| !t.is_empty());
-            let selection = match wanted {
-                Some(labels) => Selection { whole: self.whole, ..labels.parse()? },
-                None => selection.clone(),
-            };
-            let id = id.map(|c| text(row, c));
-            cases.push(Case { id, image: text(row, image), mask: text(row, mask), selection });
+        let finished = run(&extraction, &journal_of(&out), how)?;
+        if finished.kept > 0 {
+            talk.say(&format!("{} cases were finished before", finished.kept));
         }
-        Ok((cases, path.parent().map(Path::to_owned).unwrap_or_default()))
-    }
-
-    fn write(&self, cases: &[Case], results: &Results) -> Result<(), CommandError> {
-        if results.rows.is_empty() {
-            return Ok(());
+        if finished.left > 0 {
+            let text = format!("stopped with {} cases left; the same command goes on", finished.left);
+            return Err(CommandError::Plain(text, ExitCode::Resumable, None));
         }
-        let table = table(&self.out, cases, &results.rows)?;
-        if self.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
-            let json = serde_json::to_vec_pretty(&records(&table)).map_err(std::io::Error::from);
-            let written = json.and_then(|bytes| {
-                files::write_atomic::<std::io::Error>(&self.out, |out| std::io::Write::write_all(out, &bytes))
-            });
-            let message = |e: std::io::Error| format!("cannot write {}: {e}", self.out.display());
-            return written.map_err(|e| CommandError::Plain(message(e), ExitCode::Io, None));
-        }
-        Ok(osteon_table::write(&self.out, &table)?)
+        conclude(&finished.entries.into_iter().collect(), &out, shard, talk)
     }
 }
 
-impl Results {
-    fn add(&mut self, case: usize, rows: Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError>) {
-        match rows {
-            Err(error) => self.failed.push(Failed { case, error }),
-            Ok(rows) => {
-                for row in rows {
-                    match row {
-                        Ok(row) => self.rows.push((case, row)),
-                        Err(error) => self.failed.push(Failed { case, error }),
-                    }
-                }
+impl Many {
+    /// The part of the cases that is this process's.
+    fn shard(&self) -> Result<Shard, CommandError> {
+        let launcher = launcher::detect().filter(|l| l.size.unwrap_or(1) > 1);
+        match (self.shard.as_deref(), launcher) {
+            (Some("auto"), Some(l)) => Ok(Shard::new(l.rank + 1, l.size.unwrap_or(1))?),
+            (Some("auto"), None) => Ok(Shard::WHOLE),
+            (Some(text), _) => Ok(text.parse()?),
+            (None, None) => Ok(Shard::WHOLE),
+            (None, Some(l)) => {
+                let text = format!("{} ranks of {} would all do the same", l.size.unwrap_or(1), l.name);
+                let hint = "--shard auto gives each rank its part; `osteon radiomics merge` joins them";
+                Err(CommandError::Plain(text, ExitCode::Usage, Some(hint.into())))
             }
         }
     }
 }
 
-/// The rows of one case.
-fn features(
-    folder: &Path,
-    case: &Case,
-    params: &Params,
-) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
-    let image = Image::read(&folder.join(&case.image))?;
-    let mask = Labels::read(&folder.join(&case.mask))?;
-    extract(&image, &mask, &case.selection, params)
-}
-
-/// One row per region: ID where there is one, Image, Mask, Label, then the features.
-fn table(out: &Path, cases: &[Case], rows: &[(usize, Row)]) -> Result<Table, CommandError> {
-    let mut columns = Vec::new();
-    if cases.iter().any(|c| c.id.is_some()) {
-        columns.push(Column::texts("ID", rows.iter().map(|(k, _)| cases[*k].id.clone().unwrap_or_default())));
+/// The name of a part's file: `features.2-of-8.csv`.
+fn part(out: &Path, shard: Shard) -> PathBuf {
+    if !shard.is_part() {
+        return out.to_owned();
     }
-    columns.push(Column::texts("Image", rows.iter().map(|(k, _)| &cases[*k].image)));
-    columns.push(Column::texts("Mask", rows.iter().map(|(k, _)| &cases[*k].mask)));
-    columns.push(Column::texts("Label", rows.iter().map(|(_, r)| &r.label)));
-    let names = rows.first().map(|(_, r)| r.features.iter().map(|(name, _)| name));
-    for (k, name) in names.into_iter().flatten().enumerate() {
-        columns.push(Column::floats(name, rows.iter().map(|(_, r)| r.features[k].1)));
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = out.extension().map_or(String::new(), |e| format!(".{}", e.to_string_lossy()));
+    out.with_file_name(format!("{stem}.{}{extension}", shard.file_part()))
+}
+
+/// Writes the tables and says what failed.
+pub fn conclude(results: &Results, out: &Path, shard: Shard, talk: &Talk) -> Result<ExitCode, CommandError> {
+    let rows = results.rows();
+    if rows > 0 {
+        results.write(out)?;
     }
-    Ok(Table::new(out, columns)?)
-}
-
-fn write_failures(path: &Path, cases: &[Case], failed: &[Failed]) -> Result<(), CommandError> {
-    let hint = |f: &Failed| f.error.hint().unwrap_or_default();
-    let columns = vec![
-        Column::texts("Image", failed.iter().map(|f| &cases[f.case].image)),
-        Column::texts("Mask", failed.iter().map(|f| &cases[f.case].mask)),
-        Column::texts("Label", failed.iter().map(|f| f.error.label().unwrap_or_default().to_owned())),
-        Column::texts("Error", failed.iter().map(|f| f.error.to_string())),
-        Column::texts("Hint", failed.iter().map(hint)),
-    ];
-    Ok(osteon_table::write(path, &Table::new(path, columns)?)?)
-}
-
-/// The rows of a table as JSON objects; a feature that does not exist is null.
-fn records(table: &Table) -> Value {
-    let record = |row: usize| {
-        let cell = |column: usize| match table.cell(row, column) {
-            Cell::Missing => Value::Null,
-            Cell::Text(text) => Value::from(text),
-            Cell::Float(x) => Value::from(x),
-            Cell::Int(i) => Value::from(i),
-            Cell::Bool(b) => Value::from(b),
-        };
-        let names = table.columns().iter().map(|c| c.name.clone());
-        Value::Object(names.enumerate().map(|(k, name)| (name, cell(k))).collect::<Map<_, _>>())
-    };
-    Value::Array((0..table.rows()).map(record).collect())
+    let failures = part(&out.with_file_name("failures.csv"), shard);
+    if results.faults.is_empty() {
+        // That of an earlier run would now be wrong.
+        let _ = std::fs::remove_file(&failures);
+        return Ok(ExitCode::Ok);
+    }
+    results.write_faults(&failures)?;
+    talk.warn(&format!("{} without features, listed in {}", results.faults.len(), failures.display()));
+    Ok(if rows == 0 { ExitCode::Data } else { ExitCode::Partial })
 }

@@ -1,47 +1,8 @@
-//! `osteon radiomics extract` on small volumes: one case, many cases, bad ones among them.
+//! One case, many cases, bad ones among them.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 
-/// Writes a raw 8-bit NRRD volume.
-fn nrrd(path: &Path, size: [usize; 3], spacing: f64, value: impl Fn([usize; 3]) -> u8) {
-    let [nx, ny, nz] = size;
-    let mut bytes = format!(
-        "NRRD0004\ntype: uchar\ndimension: 3\nsizes: {nx} {ny} {nz}\nencoding: raw\n\
-         space: left-posterior-superior\nspace directions: ({spacing},0,0) (0,{spacing},0) (0,0,{spacing})\n\
-         space origin: (0,0,0)\n\n"
-    )
-    .into_bytes();
-    for z in 0..nz {
-        for y in 0..ny {
-            bytes.extend((0..nx).map(|x| value([x, y, z])));
-        }
-    }
-    fs::write(path, bytes).expect("a volume");
-}
-
-/// An image, a mask with two labels (and a single voxel as a third), and a mask on another grid.
-fn volumes(dir: &Path) {
-    let size = [8, 6, 5];
-    nrrd(&dir.join("image.nrrd"), size, 2.0, |[x, y, z]| (x * 31 + y * 17 + z * 7 + x * y * z) as u8);
-    nrrd(&dir.join("mask.nrrd"), size, 2.0, |p| match p {
-        [0..=3, 1..=4, 0..=3] => 1,
-        [5..=6, 0..=5, 1..=4] => 2,
-        [7, 0, 0] => 3,
-        _ => 0,
-    });
-    nrrd(&dir.join("other.nrrd"), size, 2.5, |_| 1);
-}
-
-fn osteon(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_osteon"));
-    command.current_dir(dir).args(["radiomics", "extract"]).args(args).output().expect("the binary starts")
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    fs::read_to_string(path).expect("a table").lines().map(ToOwned::to_owned).collect()
-}
+use crate::{lines, osteon, volumes};
 
 #[test]
 fn one_case_has_a_row_per_label_and_the_same_bytes_for_any_number_of_threads() {
@@ -51,7 +12,7 @@ fn one_case_has_a_row_per_label_and_the_same_bytes_for_any_number_of_threads() {
     for threads in ["1", "3"] {
         let out = osteon(
             dir.path(),
-            &["--image", "image.nrrd", "--mask", "mask.nrrd", "--labels", "1-2", "--whole"]
+            &["extract", "--image", "image.nrrd", "--mask", "mask.nrrd", "--labels", "1-2", "--whole"]
                 .into_iter()
                 .chain(["--set", "binWidth=5", "--threads", threads, "-o", "out.csv"])
                 .collect::<Vec<_>>(),
@@ -76,7 +37,7 @@ fn a_bad_case_is_listed_and_the_others_are_complete() {
     let cases = "ID,Image,Mask,Label\na,image.nrrd,mask.nrrd,1\nb,image.nrrd,other.nrrd,1\n\
                  c,absent.nrrd,mask.nrrd,1\nd,image.nrrd,mask.nrrd,2-3\n";
     fs::write(dir.path().join("cases.csv"), cases).expect("cases");
-    let out = osteon(dir.path(), &["--cases", "cases.csv", "-o", "out.json"]);
+    let out = osteon(dir.path(), &["extract", "--cases", "cases.csv", "-o", "out.json"]);
     assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stderr));
     let text = fs::read_to_string(dir.path().join("out.json")).expect("results");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -93,8 +54,9 @@ fn a_bad_case_is_listed_and_the_others_are_complete() {
 fn a_single_bad_case_is_an_error_with_its_reason() {
     let dir = tempfile::tempdir().expect("temporary directory");
     volumes(dir.path());
-    let run =
-        |more: &[&str]| osteon(dir.path(), &[&["--image", "image.nrrd", "-o", "out.csv"], more].concat());
+    let run = |more: &[&str]| {
+        osteon(dir.path(), &[&["extract", "--image", "image.nrrd", "-o", "out.csv"], more].concat())
+    };
     let out = run(&["--mask", "mask.nrrd", "--labels", "9"]);
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(4), "{text}");

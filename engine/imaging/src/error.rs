@@ -1,0 +1,62 @@
+//! What can be wrong with a table of cases.
+
+use std::path::PathBuf;
+
+use osteon_core::{ExitCode, Failure};
+use osteon_pipeline::PipelineError;
+use osteon_radiomics::RadiomicsError;
+use osteon_table::TableError;
+
+/// Why a table of cases gives no table of features.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImagingError {
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The batch cannot run.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The table of cases lacks a column.
+    #[error("{} has no column \"{column}\"", path.display())]
+    Column {
+        /// The table.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+    },
+    /// A cell of the table of cases is not what its column holds.
+    #[error("{place}: {reason}")]
+    Cell {
+        /// File, row and column.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A single case without features.
+    #[error(transparent)]
+    Radiomics(#[from] RadiomicsError),
+}
+
+impl Failure for ImagingError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Table(e) => e.exit_code(),
+            Self::Pipeline(e) => e.exit_code(),
+            Self::Radiomics(e) => e.exit_code(),
+            Self::Column { .. } | Self::Cell { .. } => ExitCode::Data,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Table(e) => e.hint(),
+            Self::Pipeline(e) => e.hint(),
+            Self::Radiomics(e) => e.hint(),
+            Self::Column { .. } => {
+                Some("a table of cases has the columns Image, Mask and, if wanted, Label and ID".into())
+            }
+            Self::Cell { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Features of cases, as a batch.
+
+use std::path::PathBuf;
+
+use osteon_core::Failure;
+use osteon_pipeline::{Batch, bits};
+use osteon_radiomics::{Image, Labels, Params, RadiomicsError, extract};
+use serde::{Deserialize, Serialize};
+
+use crate::cases::{Case, Cases};
+
+/// Bytes of voxels per byte of a compressed file.
+const UNPACKED: u64 = 5;
+/// Bytes at work per byte of voxels, with one filtered image at a time.
+const AT_WORK: u64 = 6;
+
+/// The extraction of features from cases.
+#[derive(Debug)]
+pub struct Extraction {
+    /// The cases.
+    pub cases: Cases,
+    /// What is computed, and how.
+    pub params: Params,
+}
+
+/// The features of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseFeatures {
+    /// ID, where there is one.
+    pub id: Option<String>,
+    /// Path of the image as it was given.
+    pub image: String,
+    /// Path of the mask as it was given.
+    pub mask: String,
+    /// Names of the features.
+    pub names: Vec<String>,
+    /// A row per region.
+    pub regions: Vec<RegionFeatures>,
+    /// Regions without features.
+    pub faults: Vec<Fault>,
+}
+
+/// The features of a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionFeatures {
+    /// Its label, `all` for the union.
+    pub label: String,
+    /// Values in the order of the names; NaN where a feature does not exist.
+    #[serde(with = "bits")]
+    pub values: Vec<f64>,
+}
+
+/// A case or a region without features.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Path of the image as it was given.
+    pub image: String,
+    /// Path of the mask as it was given.
+    pub mask: String,
+    /// The region, empty if it is the whole case.
+    pub label: String,
+    /// What is wrong.
+    pub error: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Fault {
+    fn new(case: &Case, error: &RadiomicsError) -> Self {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        let label = error.label().unwrap_or_default().to_owned();
+        let hint = error.hint().unwrap_or_default();
+        Self { image: case.image.clone(), mask: case.mask.clone(), label, error: text, hint }
+    }
+}
+
+impl Extraction {
+    /// The features of a case.
+    ///
+    /// # Errors
+    /// If its files cannot be read or do not fit together. A region without features is listed in
+    /// the result.
+    pub fn features(&self, case: &Case) -> Result<CaseFeatures, RadiomicsError> {
+        let image = Image::read(&self.cases.folder.join(&case.image))?;
+        let mask = Labels::read(&self.cases.folder.join(&case.mask))?;
+        let (id, name) = (case.id.clone(), case.image.clone());
+        let mut features = CaseFeatures {
+            id,
+            image: name,
+            mask: case.mask.clone(),
+            names: Vec::new(),
+            regions: Vec::new(),
+            faults: Vec::new(),
+        };
+        for row in extract(&image, &mask, &case.selection, &self.params)? {
+            match row {
+                Err(error) => features.faults.push(Fault::new(case, &error)),
+                Ok(row) => {
+                    let (names, values) = row.features.into_iter().unzip();
+                    features.names = names;
+                    features.regions.push(RegionFeatures { label: row.label, values });
+                }
+            }
+        }
+        Ok(features)
+    }
+}
+
+impl Batch for Extraction {
+    type Done = CaseFeatures;
+    type Failed = Fault;
+
+    fn cases(&self) -> usize {
+        self.cases.list.len()
+    }
+
+    fn parameters(&self) -> String {
+        format!("{} {:?}", env!("CARGO_PKG_VERSION"), self.params)
+    }
+
+    fn key(&self, case: usize) -> String {
+        let case = &self.cases.list[case];
+        let id = case.id.as_deref().unwrap_or_default();
+        // Labels alone would not tell whether their union was asked for.
+        format!("{id}|{}|{}|{}|{}", case.image, case.mask, case.labels, case.selection.whole)
+    }
+
+    fn inputs(&self, case: usize) -> Vec<PathBuf> {
+        let case = &self.cases.list[case];
+        [&case.image, &case.mask].map(|path| self.cases.folder.join(path)).to_vec()
+    }
+
+    fn memory(&self, case: usize, bytes: u64) -> u64 {
+        let packed = [".nii", ".nrrd", ".nhdr"].iter().all(|e| !self.cases.list[case].image.ends_with(e));
+        let views = self.params.filters.len() as u64;
+        bytes * if packed { UNPACKED } else { 1 } * (AT_WORK + views)
+    }
+
+    fn compute(&self, case: usize) -> Result<CaseFeatures, Fault> {
+        let case = &self.cases.list[case];
+        let features = self.features(case).map_err(|e| Fault::new(case, &e))?;
+        Ok(features)
+    }
+
+    fn crashed(&self, case: usize, message: String) -> Fault {
+        let case = &self.cases.list[case];
+        let hint = "please report this line with the output of `osteon doctor --json`".to_owned();
+        let (image, mask) = (case.image.clone(), case.mask.clone());
+        Fault { image, mask, label: String::new(), error: format!("internal fault: {message}"), hint }
+    }
+}
