@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 18] = [
         &[],
         &["train"],
         &["predict"],
@@ -56,6 +56,10 @@ fn help() {
         &["config", "show"],
         &["radiomics"],
         &["radiomics", "extract"],
+        &["slides"],
+        &["slides", "reduce"],
+        &["slides", "merge"],
+        &["slides", "repack"],
         &["report"],
         &["doctor"],
         &["demo"],

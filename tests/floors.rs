@@ -26,9 +26,10 @@ const FLOORS: [(&str, u32); 14] = [
 ];
 
 /// Outside things, and the one package that may know each.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 11] = [
     ("mpi", "osteon-federate"),
     ("hdf5-metno", "osteon-table"),
+    ("hdf5-metno-sys", "osteon-table"),
     ("parquet", "osteon-table"),
     ("csv", "osteon-table"),
     ("wgpu", "osteon-kernels"),

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{completions, config, data, demo, doctor, evaluate, predict, radiomics, report, train};
+use crate::commands::{
+    completions, config, data, demo, doctor, evaluate, predict, radiomics, report, slides, train,
+};
 use crate::device::Device;
 
 /// Federated survival models on rare blood diseases, on CPUs and GPUs.
@@ -32,6 +34,8 @@ pub enum Command {
     Data(data::Data),
     /// Features of images over labelled regions
     Radiomics(radiomics::Radiomics),
+    /// Vectors of slides made of the embeddings of their tiles
+    Slides(slides::Slides),
     /// Show or check a study file
     Config(config::Config),
     /// Write report.html of a finished run
@@ -53,6 +57,7 @@ impl Command {
             Self::Evaluate(c) => c.voice,
             Self::Data(c) => c.voice(),
             Self::Radiomics(c) => c.voice(),
+            Self::Slides(c) => c.voice(),
             Self::Config(c) => c.voice(),
             Self::Report(c) => c.voice,
             Self::Doctor(c) => c.voice,

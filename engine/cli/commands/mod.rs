@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod predict;
 pub mod radiomics;
 pub mod report;
+pub mod slides;
 pub mod train;
 
 use osteon_core::ExitCode;
@@ -26,6 +27,7 @@ pub fn run(command: &Command, talk: &Talk) -> Result<ExitCode, CommandError> {
         Command::Data(c) => c.run(talk),
         Command::Config(c) => c.run(talk),
         Command::Radiomics(c) => c.run(talk),
+        Command::Slides(c) => c.run(talk),
         Command::Report(c) => c.run(talk),
         Command::Doctor(c) => c.run(talk),
         Command::Demo(c) => c.run(talk),

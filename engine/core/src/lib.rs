@@ -1,6 +1,6 @@
 //! Floor 0 of Osteon: what every room may use and what uses nothing of ours.
 //!
-//! - [`exact`]: an order-free sum of `f64` values,
+//! - [`exact`]: an order-free sum of `f64` values, [`fixed`]: many of them in a narrower range,
 //! - [`reduce`]: the seam through which sums over sites enter an algorithm,
 //! - [`rng`]: counter-based random numbers (Philox 4x32-10) in named streams,
 //! - [`exit`]: exit codes and the [`exit::Failure`] trait that error types implement,
@@ -13,6 +13,7 @@
 pub mod exact;
 pub mod exit;
 pub mod files;
+pub mod fixed;
 pub mod memory;
 pub mod names;
 pub mod phases;
@@ -23,4 +24,5 @@ pub mod threads;
 
 pub use exact::ExactSum;
 pub use exit::{ExitCode, Failure};
+pub use fixed::FixedSums;
 pub use reduce::{Here, Reduce, ReduceError};

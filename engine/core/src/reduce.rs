@@ -25,6 +25,14 @@ pub trait Reduce {
     /// If a participant is lost.
     fn count(&self, counts: &mut [u64]) -> Result<(), ReduceError>;
 
+    /// Replaces the words of order-free sums by their sums over all participants (wrapping at 2^64).
+    ///
+    /// # Errors
+    /// If a participant is lost.
+    fn words(&self, words: &mut [u64]) -> Result<(), ReduceError> {
+        self.count(words)
+    }
+
     /// Replaces each value by its maximum over all participants.
     ///
     /// # Errors

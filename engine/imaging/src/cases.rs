@@ -48,7 +48,9 @@ impl Cases {
     pub fn read(path: &Path, default: &Selection) -> Result<Self, ImagingError> {
         let table = osteon_table::read(path, &ReadOptions::default())?;
         let need = |column: &'static str| {
-            table.find(column).ok_or_else(|| ImagingError::Column { path: path.to_owned(), column })
+            table
+                .find(column)
+                .ok_or_else(|| ImagingError::Column { path: path.to_owned(), column: column.to_owned() })
         };
         let (image, mask, label, id) = (need("Image")?, need("Mask")?, table.find("Label"), table.find("ID"));
         let list = (0..table.rows()).map(|row| {

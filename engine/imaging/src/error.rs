@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use osteon_core::{ExitCode, Failure};
+use osteon_federate::FederateError;
 use osteon_pipeline::PipelineError;
 use osteon_radiomics::RadiomicsError;
+use osteon_slides::SlidesError;
 use osteon_table::TableError;
 
 /// Why a table of cases gives no table of features.
@@ -23,7 +25,7 @@ pub enum ImagingError {
         /// The table.
         path: PathBuf,
         /// The column.
-        column: &'static str,
+        column: String,
     },
     /// A cell of the table of cases is not what its column holds.
     #[error("{place}: {reason}")]
@@ -33,6 +35,12 @@ pub enum ImagingError {
         /// What is wrong.
         reason: String,
     },
+    /// Slides that cannot be read or reduced.
+    #[error(transparent)]
+    Slides(#[from] SlidesError),
+    /// Sites that cannot be reached, or do not agree.
+    #[error(transparent)]
+    Federate(#[from] FederateError),
     /// A single case without features.
     #[error(transparent)]
     Radiomics(#[from] RadiomicsError),
@@ -44,6 +52,8 @@ impl Failure for ImagingError {
             Self::Table(e) => e.exit_code(),
             Self::Pipeline(e) => e.exit_code(),
             Self::Radiomics(e) => e.exit_code(),
+            Self::Slides(e) => e.exit_code(),
+            Self::Federate(e) => e.exit_code(),
             Self::Column { .. } | Self::Cell { .. } => ExitCode::Data,
         }
     }
@@ -53,10 +63,25 @@ impl Failure for ImagingError {
             Self::Table(e) => e.hint(),
             Self::Pipeline(e) => e.hint(),
             Self::Radiomics(e) => e.hint(),
+            Self::Slides(e) => e.hint(),
+            Self::Federate(e) => e.hint(),
             Self::Column { .. } => {
-                Some("a table of cases has the columns Image, Mask and, if wanted, Label and ID".into())
+                Some(
+                    "a table of cases has Image, Mask and, if wanted, Label and ID; one of slides has slide and, \
+                     if wanted, patient and site"
+                        .into(),
+                )
             }
             Self::Cell { .. } => None,
+        }
+    }
+}
+
+impl From<ImagingError> for FederateError {
+    fn from(error: ImagingError) -> Self {
+        match error {
+            ImagingError::Federate(e) => e,
+            other => Self::Local { text: other.to_string(), code: other.exit_code(), hint: other.hint() },
         }
     }
 }

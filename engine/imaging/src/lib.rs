@@ -1,14 +1,15 @@
-//! Floor 5: from a table of images to a table of features.
+//! Floor 5: from tables of images and of slides to tables of features.
 //!
 //! [`Cases`] names images and masks; [`Extraction`] computes their features as a
 //! [`Batch`](osteon_pipeline::Batch), case by case; [`Results`] are written as a table with a row
 //! per case and region, and a table of what failed. [`merge()`] joins the shards of a batch. The
-//! bytes of the tables do not depend on threads, shards or interruptions.
+//! bytes of the tables do not depend on threads, shards or interruptions. [`slides`] does the same for embeddings.
 
 mod cases;
 mod error;
 mod extraction;
 mod results;
+pub mod slides;
 
 pub use cases::{Case, Cases};
 pub use error::ImagingError;

@@ -61,11 +61,11 @@ pub(crate) fn read_deepsurv(path: &Path) -> Result<Option<DeepSurvFile>, TableEr
     }
 }
 
-fn wrong(path: &Path, reason: impl ToString) -> TableError {
+pub(crate) fn wrong(path: &Path, reason: impl ToString) -> TableError {
     TableError::format(path, "HDF5", reason)
 }
 
-fn open(path: &Path) -> Result<File, TableError> {
+pub(crate) fn open(path: &Path) -> Result<File, TableError> {
     // The library prints its error stack by itself otherwise; ours says the same once.
     hdf5::silence_errors(true);
     // A missing file is the file system's news, not HDF5's.
@@ -80,8 +80,12 @@ fn members(group: &Group) -> hdf5::Result<Vec<String>> {
     group.member_names_by(index, IterationOrder::Increasing)
 }
 
-fn member_list(group: &Group) -> Result<String, TableError> {
-    let names = members(group).map_err(|e| wrong(Path::new(&group.filename()), e))?;
+pub(crate) fn member_list_names(group: &Group) -> Result<Vec<String>, TableError> {
+    members(group).map_err(|e| wrong(Path::new(&group.filename()), e))
+}
+
+pub(crate) fn member_list(group: &Group) -> Result<String, TableError> {
+    let names = member_list_names(group)?;
     Ok(if names.is_empty() { "nothing".to_owned() } else { names.join(", ") })
 }
 
@@ -181,9 +185,19 @@ pub(crate) fn write(path: &Path, table: &Table) -> Result<(), TableError> {
     done
 }
 
+/// An empty file that remembers the order in which its members are made.
+pub(crate) fn create(path: &Path) -> hdf5::Result<File> {
+    hdf5::silence_errors(true);
+    File::with_options().with_fcpl(|p| p.link_creation_order(LinkCreationOrder::Indexed)).create(path)
+}
+
 fn write_columns(path: &Path, table: &Table) -> hdf5::Result<()> {
-    let file =
-        File::with_options().with_fcpl(|p| p.link_creation_order(LinkCreationOrder::Indexed)).create(path)?;
+    let file = create(path)?;
+    fill(&file, table)?;
+    file.close()
+}
+
+pub(crate) fn fill(file: &File, table: &Table) -> hdf5::Result<()> {
     for column in table.columns() {
         let put = file.new_dataset_builder();
         let name = column.name.as_str();
@@ -207,7 +221,7 @@ fn write_columns(path: &Path, table: &Table) -> hdf5::Result<()> {
             }
         }
     }
-    file.close()
+    Ok(())
 }
 
 /// HDF5 has no null: numbers with gaps become floats with NaN.

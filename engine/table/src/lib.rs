@@ -3,7 +3,7 @@
 //! [`read`] chooses the format by the extension and gives a [`Table`]: named columns of typed
 //! cells, missing kept as missing, each cell traceable to `file:row:column`. [`examine`] reads as
 //! far as it can and lists every fault; [`write()`] is atomic. [`read_deepsurv`] reads the HDF5
-//! layout `train/{x,t,e}`, `test/{x,t,e}` of the DeepSurv experiments.
+//! layout `train/{x,t,e}`, `test/{x,t,e}` of the DeepSurv experiments. [`mod@array`] reads large arrays in blocks of rows.
 //!
 //! | extension | read | types |
 //! |---|---|---|
@@ -12,6 +12,7 @@
 //! | `.h5` `.hdf5` | one 1-D data set per column, in the root or a group (feature `hdf5`) | the same |
 //! | `.json` | written only: an object per row | |
 
+pub mod array;
 mod calendar;
 mod cells;
 mod csv_file;

@@ -11,8 +11,10 @@ pub mod c_index;
 pub mod case;
 pub mod cox_nll;
 pub mod dropout;
+pub mod gram;
 pub mod linear;
 pub mod moments;
+pub mod pool;
 pub mod sgd;
 pub mod weighted_sum;
 
@@ -91,8 +93,10 @@ pub static ALL: &[&dyn Op] = &[
     &c_index::CIndexOp,
     &cox_nll::CoxNll,
     &dropout::DropoutOp,
+    &gram::GramOp,
     &linear::LinearOp,
     &moments::MomentsOp,
+    &pool::PoolOp,
     &sgd::SgdOp,
     &weighted_sum::WeightedSumOp,
 ];

@@ -1,19 +1,19 @@
-//! AVX2 with FMA: a virtual vector is two registers.
+//! AVX2 with FMA and F16C: a virtual vector is two registers.
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
-/// AVX2 and FMA are present.
+/// AVX2, FMA and F16C are present.
 #[derive(Clone, Copy)]
 pub struct Avx2(());
 
 /// Compiles `kernel` for AVX2.
 ///
 /// # Safety
-/// The processor has AVX2 and FMA.
-#[target_feature(enable = "avx2,fma")]
+/// The processor has AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
     kernel.run(Avx2(()))
 }
@@ -39,6 +39,20 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::F {
         unsafe { [_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))] }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const u16) -> Self::F {
+        unsafe {
+            [_mm256_cvtph_ps(_mm_loadu_si128(p.cast())), _mm256_cvtph_ps(_mm_loadu_si128(p.add(8).cast()))]
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const u16) -> Self::F {
+        let widen = |p: *const u16| unsafe {
+            let words = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words))
+        };
+        unsafe { [widen(p), widen(p.add(8))] }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, x: Self::F) {

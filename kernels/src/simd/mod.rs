@@ -47,6 +47,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for reading 16 `f32`.
     unsafe fn load(self, p: *const f32) -> Self::F;
+    /// Loads 16 IEEE half-precision values, widened.
+    /// # Safety
+    /// `p` is valid for reading 16 `u16`.
+    unsafe fn load_f16(self, p: *const u16) -> Self::F;
+    /// Loads 16 bfloat16 values, widened.
+    /// # Safety
+    /// `p` is valid for reading 16 `u16`.
+    unsafe fn load_bf16(self, p: *const u16) -> Self::F;
     /// Stores 16 lanes.
     /// # Safety
     /// `p` is valid for writing 16 `f32`.
@@ -174,7 +182,7 @@ pub trait Kernel {
 pub enum Level {
     /// Arrays; correct everywhere, fast where FMA is part of the base instruction set.
     Portable,
-    /// AVX2 with FMA.
+    /// AVX2 with FMA and F16C.
     Avx2,
     /// AVX-512 F, DQ, BW and VL.
     Avx512,
@@ -195,7 +203,10 @@ impl Level {
         let mut levels = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c")
+            {
                 levels.push(Self::Avx2);
                 if is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512dq")

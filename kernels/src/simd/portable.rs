@@ -32,6 +32,14 @@ impl Simd for Portable {
         unsafe { p.cast::<F>().read_unaligned() }
     }
     #[inline(always)]
+    unsafe fn load_f16(self, p: *const u16) -> F {
+        unsafe { p.cast::<[half::f16; LANES]>().read_unaligned() }.map(half::f16::to_f32)
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const u16) -> F {
+        unsafe { p.cast::<[half::bf16; LANES]>().read_unaligned() }.map(half::bf16::to_f32)
+    }
+    #[inline(always)]
     unsafe fn store(self, p: *mut f32, x: F) {
         unsafe { p.cast::<F>().write_unaligned(x) }
     }

@@ -33,6 +33,10 @@ impl Reduce for CommReduce<'_> {
         Ok(self.0.sum(Kind::Count, counts)?)
     }
 
+    fn words(&self, words: &mut [u64]) -> Result<(), ReduceError> {
+        Ok(self.0.sum(Kind::ExactSum, words)?)
+    }
+
     fn max(&self, values: &mut [u64]) -> Result<(), ReduceError> {
         Ok(self.0.max(Kind::Max, values)?)
     }

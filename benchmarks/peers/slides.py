@@ -1,0 +1,113 @@
+"""NumPy, h5py and scikit-learn on slide embeddings: `slides.py --write DIR`, then `slides.py DIR SECONDS [THREADS]`.
+
+Needs numpy, h5py and scikit-learn (not among the other peers' requirements).
+"""
+
+import os
+import pathlib
+import sys
+
+threads = sys.argv[3] if len(sys.argv) > 3 else "1"
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = threads
+
+import json
+import statistics
+import time
+
+import h5py
+import numpy as np
+
+TILES, WIDTH = 20_000, 1536
+
+
+def write(directory):
+    """A slide of TILES tiles in four layouts; columns up to 17 standard deviations from zero."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((TILES, WIDTH), dtype="f4")
+    x += rng.standard_normal((TILES, 64), dtype="f4") @ rng.standard_normal((64, WIDTH), dtype="f4") * 0.2
+    x += np.linspace(-3, 17, WIDTH, dtype="f4")
+    x = x.astype("f2")
+    directory.mkdir(parents=True, exist_ok=True)
+    np.save(directory / "tiles.npy", x)
+    for name, options in (
+        ("contiguous", {}),
+        ("chunk1", {"chunks": (1, WIDTH), "maxshape": (None, WIDTH)}),
+        ("gzip", {"chunks": (512, WIDTH), "compression": "gzip", "shuffle": True}),
+    ):
+        with h5py.File(directory / f"{name}.h5", "w") as f:
+            part = x[:5000] if name == "gzip" else x
+            f.create_dataset("features", data=part, **options).attrs["encoder"] = "generated"
+
+
+def measure(what, who, seconds, work, gbyte=None, gflop=None, per=1):
+    """Median wall and CPU time, in milliseconds per `per`, over about `seconds` of CPU time."""
+    work()
+    wall, cpu, begun = [], [], time.process_time()
+    while len(cpu) < 3 or time.process_time() - begun < seconds:
+        start, used = time.perf_counter(), time.process_time()
+        work()
+        cpu.append((time.process_time() - used) * 1e3 / per)
+        wall.append((time.perf_counter() - start) * 1e3 / per)
+    line = {"what": what, "who": f"{who}, {threads} threads", "wall_ms": statistics.median(wall)}
+    line |= {"cpu_ms": statistics.median(cpu), "wall_min_ms": min(wall), "cpu_min_ms": min(cpu), "samples": len(cpu)}
+    if gbyte:
+        line["gbyte_per_s"] = gbyte / per / (min(cpu) * 1e-3)
+    if gflop:
+        line["gflop_per_s"] = gflop / per / (min(cpu) * 1e-3)
+    print(json.dumps(line), flush=True)
+
+
+def read(path):
+    with h5py.File(path) as f:
+        data = f["features"]
+        out = np.empty(data.shape, data.dtype)
+        data.read_direct(out)
+    return out
+
+
+def pool(x):
+    x = x.astype("f4")
+    return x.mean(0), x.std(0), x.max(0)
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1] if sys.argv[1] != "--write" else sys.argv[2])
+    if sys.argv[1] == "--write":
+        return write(directory)
+    seconds = float(sys.argv[2])
+    size = TILES * WIDTH * 2e-9
+    small = 5000 * WIDTH * 2e-9
+    for what, name, gbyte in (
+        ("slides_read_contiguous_f16", "contiguous", size),
+        ("slides_read_chunk_per_tile_f16", "chunk1", size),
+        ("slides_read_gzip_f16", "gzip", small),
+    ):
+        measure(what, "h5py", seconds, lambda: read(directory / f"{name}.h5"), gbyte=gbyte)
+    measure("slides_pool_contiguous_f16", "h5py and numpy", seconds, lambda: pool(read(directory / "contiguous.h5")), gbyte=size)
+    measure("slides_pool_npy_f16", "numpy", seconds, lambda: pool(np.load(directory / "tiles.npy")), gbyte=size)
+    x = np.load(directory / "tiles.npy")[:4096].astype("f4")
+    measure("slides_gram_f32", "numpy (ssyrk)", seconds, lambda: x.T @ x, gflop=2e-9 * 4096 * WIDTH * WIDTH)
+    half = np.load(directory / "tiles.npy")
+
+    def products():
+        total = np.zeros((WIDTH, WIDTH))
+        shift = half[:32].mean(0, dtype="f4")
+        for start in range(0, TILES, 512):
+            block = half[start : start + 512].astype("f4") - shift
+            total += block.T @ block
+        return total
+
+    measure("slides_products_per_ktile", "numpy", seconds, products, per=TILES / 1e3)
+    gram = products() / TILES
+    measure("slides_eigen_128_of_1536", "numpy (all vectors)", seconds, lambda: np.linalg.eigh(gram))
+    try:
+        from sklearn.decomposition import PCA
+    except ImportError:
+        return
+    y = half.astype("f4")
+    fit = lambda: PCA(128, svd_solver="covariance_eigh").fit(y)
+    measure("slides_pca_128_in_memory", "scikit-learn", seconds, fit)
+
+
+main()

@@ -1,0 +1,91 @@
+//! Osteon's side of the comparison on slide embeddings: one line of JSON per item. `slides DIR [SECONDS]`, where DIR holds
+//! what `peers/slides.py --write DIR` generated; threads are those of `RAYON_NUM_THREADS`.
+#![allow(missing_docs, reason = "a program")]
+
+use std::hint::black_box;
+use std::path::Path;
+
+use osteon_kernels::ops::gram::{BLOCK, Workspace, len};
+use osteon_kernels::ops::pool::{Precision, Rows};
+use osteon_kernels::simd::Level;
+use osteon_slides::{Fit, Pca, Pooling, Scatter, Slide, Wanted, largest, reduce};
+use serde_json::json;
+
+mod stopwatch;
+
+/// Values of an embedding, and tiles of the product.
+const WIDTH: usize = 1536;
+const TILES: usize = 4096;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let Some(dir) = args.first().map(Path::new) else { return };
+    let seconds = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(1.0);
+    let threads = rayon::current_num_threads();
+    let who = format!("osteon, {threads} threads");
+    let open = |name: &str| Slide::open(&dir.join(name), None).expect("a slide that peers/slides.py wrote");
+
+    for (what, name) in [
+        ("slides_read_contiguous_f16", "contiguous.h5"),
+        ("slides_read_chunk_per_tile_f16", "chunk1.h5"),
+        ("slides_read_gzip_f16", "gzip.h5"),
+    ] {
+        let slide = open(name);
+        let gbyte = (slide.tiles() * slide.width() * slide.number().bytes()) as f64 * 1e-9;
+        stopwatch::time(what, &who, seconds, 1.0, json!({ "gbyte": gbyte }), || {
+            let slide = open(name);
+            let mut first = 0.0;
+            let read = slide.stream(512, |rows| {
+                first += rows.get(0);
+                Ok(())
+            });
+            read.expect("tiles");
+            black_box(first);
+        });
+    }
+
+    let pools = vec![Pooling::Mean, Pooling::Std, Pooling::Max];
+    let wanted =
+        |products| Wanted { key: None, pools: pools.clone(), products, precision: Precision::Single };
+    for (what, name) in [
+        ("slides_pool_contiguous_f16", "contiguous.h5"),
+        ("slides_pool_npy_f16", "tiles.npy"),
+        ("slides_pool_chunk_per_tile_f16", "chunk1.h5"),
+    ] {
+        let slide = open(name);
+        let gbyte = (slide.tiles() * slide.width() * slide.number().bytes()) as f64 * 1e-9;
+        stopwatch::time(what, &who, seconds, 1.0, json!({ "gbyte": gbyte }), || {
+            black_box(reduce(&[open(name)], &wanted(false)).expect("reduced"));
+        });
+    }
+
+    let x: Vec<f32> = (0..TILES * WIDTH).map(|k| ((k * 7919) % 1009) as f32 / 504.0 - 1.0).collect();
+    let mut workspace = Workspace::new(WIDTH, Precision::Single);
+    let (shift, mut gram) = (vec![0f32; WIDTH], vec![0.0; len(WIDTH)]);
+    let gflop = 2e-9 * TILES as f64 * (WIDTH * WIDTH) as f64;
+    stopwatch::time("slides_gram_f32", &who, seconds, 1.0, json!({ "gflop": gflop }), || {
+        for block in x.chunks(BLOCK * WIDTH) {
+            workspace.add(Level::current(), Rows::F32(block), &shift, &mut gram);
+        }
+        black_box(&gram);
+    });
+
+    let slide = || reduce(&[open("contiguous.h5")], &wanted(true)).expect("reduced");
+    let tiles = slide().tiles as f64;
+    stopwatch::time("slides_products_per_ktile", &who, seconds, tiles / 1e3, json!({}), || {
+        black_box(slide());
+    });
+    let found = slide();
+    let mut scatter = Scatter::new(WIDTH);
+    let products = found.products.expect("products");
+    stopwatch::time("slides_add_to_sums", &who, seconds, 1.0, json!({}), || {
+        scatter.add(found.tiles, &products);
+    });
+    let covariance = scatter.covariance();
+    stopwatch::time("slides_eigen_128_of_1536", &who, seconds, 1.0, json!({}), || {
+        black_box(largest(covariance.clone(), WIDTH, 128));
+    });
+    stopwatch::time("slides_fit_128_of_1536", &who, seconds, 1.0, json!({}), || {
+        black_box(Pca::fit(&scatter, Fit { components: 128 }, None).expect("a model"));
+    });
+}

@@ -1,0 +1,113 @@
+//! Prototypes of tiles: the centres of k-means (Lloyd, IEEE Trans. Inf. Theory 28, 1982).
+
+use osteon_core::FixedSums;
+use osteon_core::rng::{Purpose, Stream};
+use osteon_kernels::ops::linear::{self, Epilogue, Weights};
+use osteon_kernels::simd::Level;
+use osteon_kernels::tiles::{Lane, from_rows};
+
+use crate::error::SlidesError;
+use crate::pca::Pca;
+use crate::read::Slide;
+
+/// Tiles that are assigned at a time.
+const UNIT: usize = 512;
+
+/// Centres of clusters of tiles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prototypes {
+    /// `[K][D]`.
+    pub centres: Vec<Vec<f64>>,
+}
+
+/// The tiles of a slide, each with the nearest prototype.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assigned {
+    /// Tiles of each prototype.
+    pub counts: Vec<u64>,
+    /// Sums of the values of these tiles, `[K, D]`.
+    pub sums: Vec<f64>,
+}
+
+impl Prototypes {
+    /// First centres: normal draws along the principal components. They depend on sums over all tiles alone, so that
+    /// no tile of a site is shown to another.
+    pub fn draw(pca: &Pca, k: usize, seed: u64) -> Self {
+        let centre = |index: usize| {
+            let mut stream = Stream::new(seed, Purpose::Init, index as u64);
+            let mut x = pca.mean.clone();
+            for (component, variance) in pca.components.iter().zip(&pca.variance) {
+                let along = stream.normal() * variance.max(0.0).sqrt();
+                x.iter_mut().zip(component).for_each(|(x, c)| *x += along * c);
+            }
+            x
+        };
+        Self { centres: (0..k).map(centre).collect() }
+    }
+
+    /// Assigns the tiles of a slide; of equally near prototypes the first. Distances are `f32`, sums `f64` in the order
+    /// of the tiles.
+    ///
+    /// # Errors
+    /// If the slide cannot be read, or has another width.
+    pub fn assign(&self, slide: &Slide) -> Result<Assigned, SlidesError> {
+        let (k, width) = (self.centres.len(), slide.width());
+        let mut assigned = Assigned { counts: vec![0; k], sums: vec![0.0; k * width] };
+        if slide.tiles() == 0 {
+            return Ok(assigned);
+        }
+        if self.centres.iter().any(|c| c.len() != width) {
+            return Err(SlidesError::format(
+                slide.path(),
+                format!("{width} values a tile, unlike the prototypes"),
+            ));
+        }
+        // The nearest centre maximises x c - |c|^2 / 2; about the mean of the centres less is lost to rounding.
+        let origin: Vec<f64> =
+            (0..width).map(|j| self.centres.iter().map(|c| c[j]).sum::<f64>() / k as f64).collect();
+        let w: Vec<f32> =
+            self.centres.iter().flat_map(|c| c.iter().zip(&origin).map(|(x, o)| (x - o) as f32)).collect();
+        let b: Vec<f32> =
+            w.chunks_exact(width).map(|c| -0.5 * c.iter().map(|x| x * x).sum::<f32>()).collect();
+        let weights = Weights { w: &w, b: &b, inputs: width, outputs: k };
+        slide.stream(UNIT, |rows| {
+            let tiles = rows.len() / width;
+            let near = |(at, o): (usize, &f64)| (rows.get(at) - o) as f32;
+            let shifted: Vec<f32> = (0..rows.len()).zip(origin.iter().cycle()).map(near).collect();
+            let x = from_rows(&shifted, tiles, width);
+            let mut y = vec![Lane::ZERO; x.len() / width * k];
+            linear::forward(Level::current(), weights, Epilogue::NONE, &x, &mut y, &mut []);
+            for t in 0..tiles {
+                let score = |c: usize| y[t / 16 * k + c].0[t % 16];
+                let best = (1..k).fold(0, |best, c| if score(c) > score(best) { c } else { best });
+                assigned.counts[best] += 1;
+                let sums = &mut assigned.sums[best * width..][..width];
+                sums.iter_mut().enumerate().for_each(|(j, sum)| *sum += rows.get(t * width + j));
+            }
+            Ok(())
+        })?;
+        Ok(assigned)
+    }
+
+    /// Moves each centre to the mean of its tiles; one without tiles stays. `sums` are those of [`Assigned`] over all
+    /// slides. Returns whether any centre moved.
+    ///
+    /// # Panics
+    /// If the sizes do not agree.
+    pub fn step(&mut self, counts: &[u64], sums: &FixedSums) -> bool {
+        assert_eq!(counts.len(), self.centres.len(), "a count for each prototype");
+        let mut moved = false;
+        let mut at = 0;
+        for (centre, &count) in self.centres.iter_mut().zip(counts) {
+            for x in centre {
+                if count > 0 {
+                    let mean = sums.value(at) / count as f64;
+                    moved |= mean.to_bits() != x.to_bits();
+                    *x = mean;
+                }
+                at += 1;
+            }
+        }
+        moved
+    }
+}

@@ -1,0 +1,228 @@
+//! Moments, components and prototypes of generated slides against plain `f64`.
+#![cfg(feature = "hdf5")]
+
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use nalgebra::DMatrix;
+use osteon_core::rng::{Purpose, Stream};
+use osteon_slides::{
+    Fit, Pca, Pooling, Precision, Prototypes, Reduced, Scatter, Slide, SlidesError, Wanted, reduce,
+};
+
+const WIDTH: usize = 60;
+
+/// A slide of tiles in half precision whose columns lie up to 17 standard deviations from zero.
+fn slide(dir: &Path, number: u64, tiles: usize) -> (PathBuf, Vec<f64>) {
+    let mut stream = Stream::new(21, Purpose::Synthetic, number);
+    let mut values = Vec::new();
+    for _ in 0..tiles {
+        let common = stream.normal();
+        for j in 0..WIDTH {
+            let x = 17.0 * (j as f64 / WIDTH as f64) + 0.6 * common * (j % 5) as f64 + stream.normal();
+            values.push(f16::from_f64(x));
+        }
+    }
+    let path = dir.join(format!("s{number}.h5"));
+    let file = hdf5::File::create(&path).expect("a file");
+    let data = file.new_dataset::<f16>().chunk([1, WIDTH]).shape([tiles, WIDTH]).create("features");
+    data.and_then(|d| d.write_raw(&values)).expect("numbers");
+    (path, values.into_iter().map(f16::to_f64).collect())
+}
+
+fn wanted(precision: Precision) -> Wanted {
+    let pools = ["mean", "std", "max", "min", "q10", "q50", "top3"];
+    let pools = pools.into_iter().map(|p| p.parse().expect("a pooling")).collect();
+    Wanted { key: None, pools, products: true, precision }
+}
+
+fn run(path: &Path, precision: Precision, threads: usize) -> Reduced {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+    let slide = Slide::open(path, None).expect("a slide");
+    pool.install(|| reduce(&[slide], &wanted(precision))).expect("reduced")
+}
+
+#[test]
+fn vectors_are_those_of_plain_f64() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, x) = slide(dir.path(), 0, 4500);
+    for (precision, limit) in [(Precision::Single, 1e-6), (Precision::Double, 1e-12)] {
+        let found = run(&path, precision, 1);
+        for j in 0..WIDTH {
+            let mut column: Vec<f64> = x.iter().skip(j).step_by(WIDTH).copied().collect();
+            let n = column.len() as f64;
+            let mean = column.iter().sum::<f64>() / n;
+            let sd = (column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+            column.sort_by(f64::total_cmp);
+            let at = |q: f64| {
+                let place = q * (n - 1.0);
+                let (low, part) = (place.floor() as usize, place.fract());
+                column[low] + part * (column[(low + 1).min(column.len() - 1)] - column[low])
+            };
+            let top = column.iter().rev().take(3).sum::<f64>() / 3.0;
+            let plain = [mean, sd, column[column.len() - 1], column[0], at(0.1), at(0.5), top];
+            for (k, plain) in plain.into_iter().enumerate() {
+                let error = (found.vectors[k][j] - plain).abs() / sd;
+                assert!(error < limit, "{precision:?} vector {k} column {j}: {error:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, _) = slide(dir.path(), 1, 1300);
+    let one = run(&path, Precision::Single, 1);
+    for threads in [2, 5] {
+        assert_eq!(run(&path, Precision::Single, threads), one);
+    }
+}
+
+/// Slides' sums, added in an order and in groups.
+fn scatter(found: &[Reduced], order: &[&[usize]]) -> Scatter {
+    let mut whole = Scatter::new(WIDTH);
+    for group in order {
+        let mut part = Scatter::new(WIDTH);
+        for &k in *group {
+            part.add(found[k].tiles, found[k].products.as_ref().expect("products"));
+        }
+        whole.merge(&part);
+    }
+    whole
+}
+
+/// Sine of the largest angle between the components of a model and the exact ones, and the largest error of the
+/// variances relative to the largest variance.
+fn against(model: &Pca, x: &[f64]) -> (f64, f64) {
+    let n = x.len() / WIDTH;
+    let mut x = DMatrix::from_row_slice(n, WIDTH, x);
+    for mut column in x.column_iter_mut() {
+        let mean = column.sum() / n as f64;
+        column.add_scalar_mut(-mean);
+    }
+    let svd = x.svd(false, true);
+    let v = svd.v_t.expect("vectors");
+    let k = model.components.len();
+    let mut order: Vec<usize> = (0..WIDTH).collect();
+    order.sort_by(|&a, &b| svd.singular_values[b].total_cmp(&svd.singular_values[a]));
+    let mut variance = 0f64;
+    for (j, &row) in order.iter().take(k).enumerate() {
+        let exact = svd.singular_values[row].powi(2) / (n as f64 - 1.0);
+        let largest = svd.singular_values[order[0]].powi(2) / (n as f64 - 1.0);
+        variance = variance.max((model.variance[j] - exact).abs() / largest);
+    }
+    // What of each component lies outside of the exact subspace: its norm is the sine.
+    let mut outside = DMatrix::from_fn(k, WIDTH, |i, j| model.components[i][j]);
+    for &row in order.iter().take(k) {
+        let exact = v.row(row).clone_owned();
+        let along = &outside * exact.transpose();
+        outside -= along * exact;
+    }
+    (outside.svd(false, false).singular_values.max(), variance)
+}
+
+#[test]
+fn components_equal_those_of_the_singular_value_decomposition() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let slides: Vec<_> =
+        [700, 64, 1100].iter().enumerate().map(|(k, &n)| slide(dir.path(), k as u64, n)).collect();
+    let all: Vec<f64> = slides.iter().flat_map(|(_, x)| x.iter().copied()).collect();
+    // The first component stands out; the rest is one flat level, of which no subspace is determined.
+    for (precision, limit) in [(Precision::Double, 1e-10), (Precision::Single, 1e-6)] {
+        let found: Vec<_> = slides.iter().map(|(path, _)| run(path, precision, 2)).collect();
+        let whole = scatter(&found, &[&[0, 1, 2]]);
+        let model = Pca::fit(&whole, Fit { components: 1 }, None).expect("a model");
+        let (angle, variance) = against(&model, &all);
+        assert!(angle < limit && variance < limit, "{precision:?}: angle {angle:e}, variance {variance:e}");
+        let full = Pca::fit(&whole, Fit { components: WIDTH }, None).expect("a model");
+        let (_, variance) = against(&full, &all);
+        assert!(variance < limit, "{precision:?}: variance {variance:e}");
+        assert!((full.explained.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+
+        for order in [&[&[2, 1][..], &[0]][..], &[&[0], &[1], &[2]], &[&[], &[1, 0], &[], &[2], &[]]] {
+            assert_eq!(scatter(&found, order).to_words(), whole.to_words());
+        }
+    }
+}
+
+#[test]
+fn a_model_survives_its_file_and_whitens() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, x) = slide(dir.path(), 4, 300);
+    let found = run(&path, Precision::Double, 1);
+    let model =
+        Pca::fit(&scatter(&[found], &[&[0]]), Fit { components: 4 }, Some("e".into())).expect("a model");
+    for component in &model.components {
+        let largest = component.iter().fold(0f64, |m, x| if x.abs() > m.abs() { *x } else { m });
+        assert!(largest > 0.0);
+    }
+    let file = dir.path().join("pca.json");
+    model.write(&file).expect("written");
+    assert_eq!(Pca::read(&file).expect("read"), model);
+    // Scores of the tiles have the variances of the model, whitened ones 1.
+    for (whiten, wanted) in [(false, model.variance[0]), (true, 1.0)] {
+        let scores: Vec<f64> = x.chunks_exact(WIDTH).map(|tile| model.scores(tile, whiten)[0]).collect();
+        let variance = scores.iter().map(|s| s * s).sum::<f64>() / (scores.len() as f64 - 1.0);
+        assert!((variance / wanted - 1.0).abs() < 1e-10, "{variance} {wanted}");
+    }
+    assert!(Pca::fit(&Scatter::new(WIDTH), Fit { components: 2 }, None).is_err());
+}
+
+#[test]
+fn prototypes_are_the_means_of_their_nearest_tiles() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, x) = slide(dir.path(), 5, 333);
+    let found = run(&path, Precision::Double, 1);
+    let model = Pca::fit(&scatter(&[found], &[&[0]]), Fit { components: 5 }, None).expect("a model");
+    let start = Prototypes::draw(&model, 3, 9);
+    let assigned = start.assign(&Slide::open(&path, None).expect("a slide")).expect("assigned");
+    let mut counts = vec![0; 3];
+    let mut sums = vec![0.0; 3 * WIDTH];
+    for tile in x.chunks_exact(WIDTH) {
+        let far = |c: &Vec<f64>| c.iter().zip(tile).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        let best =
+            (0..3).min_by(|&a, &b| far(&start.centres[a]).total_cmp(&far(&start.centres[b]))).expect("three");
+        counts[best] += 1;
+        (0..WIDTH).for_each(|j| sums[best * WIDTH + j] += tile[j]);
+    }
+    assert_eq!(assigned.counts, counts);
+    assert_eq!(assigned.sums, sums);
+    let mut total = osteon_core::FixedSums::new(3 * WIDTH);
+    total.add(&assigned.sums);
+    let mut moved = start.clone();
+    assert!(moved.step(&counts, &total));
+    for (k, centre) in moved.centres.iter().enumerate().filter(|(k, _)| counts[*k] > 0) {
+        assert!((centre[7] - sums[k * WIDTH + 7] / counts[k] as f64).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn nan_and_mixtures_are_refused() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let make = |name: &str, width: usize, x: &[f32]| {
+        let path = dir.path().join(name);
+        let file = hdf5::File::create(&path).expect("a file");
+        let data = file.new_dataset::<f32>().shape([x.len() / width, width]).create("features");
+        data.and_then(|d| d.write_raw(x)).expect("numbers");
+        path
+    };
+    let mut x = vec![1f32; 400];
+    (x[205], x[206], x[399]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+    let bad = make("nan.h5", 2, &x);
+    let open = |path: &Path| Slide::open(path, None).expect("a slide");
+    match reduce(&[open(&bad)], &wanted(Precision::Single)) {
+        Err(SlidesError::NotFinite { values, tiles, first, .. }) => {
+            assert_eq!((values, tiles, first), (3, 3, 102))
+        }
+        other => panic!("{other:?}"),
+    }
+    let (two, four) = (make("two.h5", 2, &[1.0; 8]), make("four.h5", 4, &[1.0; 8]));
+    let text = reduce(&[open(&two), open(&four)], &wanted(Precision::Single))
+        .expect_err("widths differ")
+        .to_string();
+    assert!(text.contains("2 and 4 values"), "{text}");
+    for text in ["median", "q101", "top0", "q"] {
+        assert!(text.parse::<Pooling>().is_err(), "{text}");
+    }
+}

@@ -1,0 +1,149 @@
+//! The filters of HDF5 chunks, undone.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
+/// A step by which a chunk was coded.
+#[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// zlib.
+    Deflate,
+    /// Bytes of equal place in their number side by side.
+    Shuffle,
+    /// Four bytes of checksum behind the chunk.
+    Fletcher32,
+    /// The compression of h5py (LibLZF).
+    Lzf,
+}
+
+/// Undoes the filters of a chunk of `size` plain bytes, the last first.
+pub(super) fn decode(
+    filters: &[Filter],
+    skipped: u32,
+    coded: &[u8],
+    size: usize,
+    number: usize,
+) -> Result<Vec<u8>, String> {
+    let mut bytes = coded.to_vec();
+    for (k, filter) in filters.iter().enumerate().rev() {
+        if skipped >> k & 1 == 1 {
+            continue;
+        }
+        bytes = match filter {
+            Filter::Deflate => inflate(&bytes, size + 4)?,
+            Filter::Lzf => lzf(&bytes, size + 4)?,
+            Filter::Shuffle => unshuffle(&bytes, number),
+            Filter::Fletcher32 => verified(bytes)?,
+        };
+    }
+    if bytes.len() == size {
+        Ok(bytes)
+    } else {
+        Err(format!("{} bytes instead of {size} once decoded", bytes.len()))
+    }
+}
+
+/// At most `limit` bytes: a checksum may follow the chunk inside.
+fn inflate(coded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    let mut plain = Vec::with_capacity(limit);
+    let read = ZlibDecoder::new(coded).take(limit as u64 + 1).read_to_end(&mut plain);
+    read.map_err(|e| format!("it is not zlib data ({e})"))?;
+    Ok(plain)
+}
+
+fn unshuffle(bytes: &[u8], number: usize) -> Vec<u8> {
+    let count = bytes.len() / number;
+    let mut plain = bytes.to_vec();
+    for (k, plane) in bytes.chunks_exact(count.max(1)).take(number).enumerate() {
+        for (i, &byte) in plane.iter().enumerate() {
+            plain[i * number + k] = byte;
+        }
+    }
+    plain
+}
+
+/// Checks and takes off the sum of Fletcher (1982) as HDF5 forms it: 16-bit words, high byte first.
+fn verified(mut bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    let length = bytes.len().checked_sub(4).ok_or("it is too short for its checksum")?;
+    let stored = u32::from_le_bytes([bytes[length], bytes[length + 1], bytes[length + 2], bytes[length + 3]]);
+    bytes.truncate(length);
+    let (mut low, mut high) = (0u32, 0u32);
+    for block in bytes.chunks(720) {
+        for pair in block.chunks(2) {
+            low += (u32::from(pair[0]) << 8) | pair.get(1).map_or(0, |&b| u32::from(b));
+            high += low;
+        }
+        low = (low & 0xffff) + (low >> 16);
+        high = (high & 0xffff) + (high >> 16);
+    }
+    low = (low & 0xffff) + (low >> 16);
+    high = (high & 0xffff) + (high >> 16);
+    let sum = high << 16 | low;
+    if sum == stored { Ok(bytes) } else { Err("its checksum is wrong; the file is damaged".to_owned()) }
+}
+
+/// LibLZF: a control byte below 32 starts that many literals and one; others copy what was written.
+fn lzf(coded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    let broken = || "it is not LZF data".to_owned();
+    let mut plain: Vec<u8> = Vec::with_capacity(limit);
+    let mut at = 0;
+    while let Some(&control) = coded.get(at) {
+        at += 1;
+        let control = usize::from(control);
+        if control < 32 {
+            let literals = coded.get(at..at + control + 1).ok_or_else(broken)?;
+            plain.extend_from_slice(literals);
+            at += control + 1;
+        } else {
+            let mut length = control >> 5;
+            if length == 7 {
+                length += usize::from(*coded.get(at).ok_or_else(broken)?);
+                at += 1;
+            }
+            let low = usize::from(*coded.get(at).ok_or_else(broken)?);
+            at += 1;
+            let back = ((control & 0x1f) << 8 | low) + 1;
+            let from = plain.len().checked_sub(back).ok_or_else(broken)?;
+            // What is copied may overlap what is being written.
+            (from..from + length + 2).for_each(|i| plain.push(plain[i]));
+        }
+        if plain.len() > limit {
+            return Err(broken());
+        }
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lzf_copies_what_it_wrote() {
+        // "abc", then six bytes from three back: "abcabcabc".
+        let coded = [2, b'a', b'b', b'c', 4 << 5, 2];
+        assert_eq!(lzf(&coded, 9).expect("valid"), b"abcabcabc");
+        assert!(lzf(&coded, 8).is_err());
+        assert!(lzf(&[4 << 5, 2], 9).is_err(), "nothing to copy from");
+        assert!(lzf(&[5, 1], 9).is_err(), "literals missing");
+    }
+
+    #[test]
+    fn planes_of_bytes_are_numbers_again() {
+        assert_eq!(unshuffle(&[1, 3, 5, 2, 4, 6], 2), [1, 2, 3, 4, 5, 6]);
+        assert!(unshuffle(&[], 4).is_empty());
+    }
+
+    #[test]
+    fn a_damaged_chunk_is_found() {
+        // Two words: 0x0102 and 0x0304.
+        let sum = ((0x0102u32 * 2 + 0x0304) << 16) | (0x0102 + 0x0304);
+        let mut bytes = vec![1, 2, 3, 4];
+        bytes.extend(sum.to_le_bytes());
+        assert_eq!(verified(bytes.clone()).expect("whole"), [1, 2, 3, 4]);
+        bytes[2] ^= 1;
+        assert!(verified(bytes).is_err());
+    }
+}
