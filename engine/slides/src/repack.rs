@@ -10,6 +10,7 @@ use crate::error::SlidesError;
 use crate::read::Slide;
 
 /// Tiles that are converted at a time.
+#[cfg(feature = "hdf5")]
 const UNIT: usize = 512;
 
 /// Writes the embeddings of a slide as a contiguous data set `features` of an HDF5 file, as `number` or, by default,

@@ -1,7 +1,7 @@
 //! Slides: from a folder or a table of embeddings to one vector per slide or patient.
 //!
 //! [`SlideCases`] say which files make up a case; [`SlideBatch`] reduces them in one pass each and gathers the sums of
-//! products of the slides that a PCA is fitted to; [`finish()`] fits, projects and writes. The sums are integers
+//! products of the slides that a PCA is fitted to; [`fit`] fits models to them and [`write()`] writes. The sums are integers
 //! ([`osteon_slides::Scatter`]): threads, shards, sites and interruptions change no bit.
 
 mod batch;
