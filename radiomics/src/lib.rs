@@ -15,6 +15,7 @@ mod params_file;
 mod resample;
 mod roi;
 mod settings;
+pub mod skeleton;
 pub mod texture;
 
 pub use error::RadiomicsError;
