@@ -26,13 +26,14 @@ const FLOORS: [(&str, u32); 14] = [
 ];
 
 /// Outside things, and the one package that may know each.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 11] = [
     ("mpi", "osteon-federate"),
     ("hdf5-metno", "osteon-table"),
     ("parquet", "osteon-table"),
     ("csv", "osteon-table"),
     ("wgpu", "osteon-kernels"),
     ("cudarc", "osteon-kernels"),
+    ("png", "osteon-report"),
     ("clap", "osteon"),
     ("clap_complete", "osteon"),
     ("indicatif", "osteon"),

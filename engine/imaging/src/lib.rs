@@ -8,9 +8,11 @@
 mod cases;
 mod error;
 mod extraction;
+mod overview;
 mod results;
 
 pub use cases::{Case, Cases};
 pub use error::ImagingError;
 pub use extraction::{CaseFeatures, Extraction, Fault, RegionFeatures};
+pub use overview::{Window, overview};
 pub use results::{Results, merge};

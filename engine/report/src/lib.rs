@@ -2,7 +2,7 @@
 //!
 //! - [`records`]: the files `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
 //! - [`json`]: reading and writing JSON and JSON lines,
-//! - [`svg`]: line and step charts,
+//! - [`svg`]: line and step charts, [`png`](mod@png): pictures,
 //! - [`html`]: the page `report.html`.
 //!
 //! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
@@ -11,9 +11,11 @@
 pub mod error;
 pub mod html;
 pub mod json;
+pub mod png;
 pub mod records;
 pub mod svg;
 
 pub use error::ReportError;
 pub use json::Lines;
+pub use png::Raster;
 pub use records::{CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, SiteMetric, SiteResult, Summary};

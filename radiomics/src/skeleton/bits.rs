@@ -75,7 +75,7 @@ impl Bits {
     /// Everything else.
     fn complement(&self) -> Self {
         let mut words: Vec<u64> = self.words.par_iter().map(|w| !w).collect();
-        if self.size[0] % 64 != 0 {
+        if !self.size[0].is_multiple_of(64) {
             let last = u64::MAX >> (64 - self.size[0] % 64);
             words.iter_mut().skip(self.width - 1).step_by(self.width).for_each(|w| *w &= last);
         }
