@@ -3,6 +3,8 @@
 //! `cargo test --release -p osteon-radiomics --test skeleton -- --nocapture` prints the part of each
 //! planted thing that is in the mask.
 
+use std::io::{self, Write};
+
 use osteon_core::rng::{Purpose, Stream};
 use osteon_radiomics::skeleton::{Settings, Skeleton, segment};
 use osteon_radiomics::{Geometry, Image, Samples};
@@ -87,7 +89,7 @@ impl Body {
 fn kept(what: &str, skeleton: &Skeleton, of: impl Fn([f64; 3]) -> bool) -> f64 {
     let of: Vec<usize> = (0..skeleton.mask.values.len()).filter(|&i| of(place(i))).collect();
     let kept = of.iter().filter(|&&i| skeleton.mask.values[i] > 0).count() as f64 / of.len() as f64;
-    eprintln!("{what}: {:.1} % in the mask", 100.0 * kept);
+    let _ = writeln!(io::stderr(), "{what}: {:.1} % in the mask", 100.0 * kept);
     kept
 }
 

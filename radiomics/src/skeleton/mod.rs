@@ -14,10 +14,12 @@
 
 mod bits;
 mod bones;
-mod onto;
+mod by_volume;
+mod section;
 mod settings;
 
 pub use bones::{Bone, Group, bones};
+pub use section::{Section, offset, sections};
 pub use settings::{PARAMETERS, Parameter, Settings};
 
 use crate::error::RadiomicsError;
@@ -31,6 +33,8 @@ pub struct Skeleton {
     pub mask: Labels,
     /// Volumes on the way.
     pub volumes: Volumes,
+    /// The body, slice by slice.
+    pub body: Vec<Section>,
     /// Whether the body is cut off at a side of the image, so that bones may be missing.
     pub truncated: bool,
 }
@@ -87,7 +91,9 @@ pub fn segment(ct: &Image, settings: &Settings) -> Result<Skeleton, RadiomicsErr
     let volumes =
         Volumes { body: ml(&body), implants: ml(&metal), contrast: ml(&contrast), skeleton: ml(&mask) };
     let values = (0..grid.voxels()).map(|i| u16::from(mask.has(i))).collect();
-    Ok(Skeleton { mask: Labels { geometry: grid.clone(), values }, volumes, truncated: cut_off(&body) })
+    let (sections, truncated) = (section::of_bits(&body, grid), cut_off(&body));
+    let mask = Labels { geometry: grid.clone(), values };
+    Ok(Skeleton { mask, volumes, body: sections, truncated })
 }
 
 /// What is thick enough to be a body, with what it encloses.

@@ -11,7 +11,7 @@ impl Labels {
     /// The mask on another grid. A voxel there is looked at in points that lie no farther apart than
     /// the voxels here; it is in the mask if half of them or more are, with the label that most have
     /// (the lowest of equals).
-    pub fn onto(&self, grid: &Geometry) -> Self {
+    pub fn by_volume(&self, grid: &Geometry) -> Self {
         let points: [usize; 3] = std::array::from_fn(|k| {
             // Axes may be exchanged between the grids; the finest spacing serves all.
             let finest = self.geometry.spacing.iter().copied().fold(f64::INFINITY, f64::min);
@@ -80,8 +80,8 @@ mod tests {
         // Voxels here are centred on 0..12; those there begin at -0.5.
         grid.origin[0] = 1.5;
         let mask = line(&[1, 1, 0, 0, 7, 7, 7, 9, 2, 0, 0, 0], 1.0);
-        assert_eq!(mask.onto(&grid).values, [1, 7, 0]);
-        assert_eq!(mask.onto(&mask.geometry), mask);
+        assert_eq!(mask.by_volume(&grid).values, [1, 7, 0]);
+        assert_eq!(mask.by_volume(&mask.geometry), mask);
     }
 
     #[test]
@@ -89,10 +89,10 @@ mod tests {
         let mask = line(&[3; 4], 1.0);
         let mut grid = Geometry::aligned([6, 1, 1], [1.0; 3]);
         grid.origin[0] = -1.0;
-        assert_eq!(mask.onto(&grid).values, [0, 3, 3, 3, 3, 0]);
+        assert_eq!(mask.by_volume(&grid).values, [0, 3, 3, 3, 3, 0]);
         // The same places, counted from the other end.
         grid.origin[0] = 4.0;
         grid.direction = [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
-        assert_eq!(mask.onto(&grid).values, [0, 3, 3, 3, 3, 0]);
+        assert_eq!(mask.by_volume(&grid).values, [0, 3, 3, 3, 3, 0]);
     }
 }
