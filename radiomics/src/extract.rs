@@ -1,5 +1,7 @@
 //! Features of the regions of one image.
 
+use std::cmp::Reverse;
+
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
@@ -7,9 +9,8 @@ use crate::features::{CLASSES, Case, Compute};
 use crate::filters::{View, normalise};
 use crate::image::{Image, Labels};
 use crate::resample::resample;
-use crate::roi::{Region, Selection, discretise};
+use crate::roi::{Region, Selection, Window, discretise};
 use crate::settings::{Params, Settings};
-use crate::texture::LevelGrid;
 
 /// The features of one region, in the order of their columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,63 +39,108 @@ pub fn extract(
     let regions = Region::find(labels, selection)?;
     let normal = settings.normalize.then(|| normalise(image, settings));
     let image = normal.as_ref().unwrap_or(image);
-    if let Some(spacing) = settings.resampled_spacing {
-        return Ok(regions
-            .into_par_iter()
-            .map(|region| resampled_row(&region, image, spacing, params))
-            .collect());
-    }
-    let views = views(image, params)?;
-    Ok(regions.into_par_iter().map(|region| row(&region, image, &views, params)).collect())
-}
-
-/// The images that features are computed from.
-fn views(image: &Image, params: &Params) -> Result<Vec<View>, RadiomicsError> {
-    let views: Result<Vec<Vec<View>>, RadiomicsError> =
-        params.filters.par_iter().map(|f| f.images(image)).collect();
-    Ok(views?.concat())
+    let Some(spacing) = settings.resampled_spacing else { return rows(regions, image, params) };
+    Ok(regions.into_par_iter().map(|region| resampled_row(region, image, spacing, params)).collect())
 }
 
 /// The features of a region on another grid; the part that is resampled, and so what filters see,
 /// is the region's own.
 fn resampled_row(
-    region: &Region,
+    region: Region,
     image: &Image,
     spacing: [f64; 3],
     params: &Params,
 ) -> Result<Row, RadiomicsError> {
-    check(region, &params.settings)?;
-    match resample(image, region, spacing, &params.settings)? {
-        Some((image, region)) => row(&region, &image, &views(&image, params)?, params),
-        None => row(region, image, &views(image, params)?, params),
+    check(&region, &params.settings)?;
+    let mut rows = match resample(image, &region, spacing, &params.settings)? {
+        Some((image, region)) => rows(vec![region], &image, params)?,
+        None => rows(vec![region], image, params)?,
+    };
+    rows.swap_remove(0)
+}
+
+/// A region whose features are sought.
+struct Target {
+    /// What shape is that of.
+    form: Region,
+    /// What values are taken from, where resegmentation left less of it.
+    resegmented: Option<Region>,
+}
+
+impl Target {
+    fn new(region: Region, image: &Image, settings: &Settings) -> Result<Self, RadiomicsError> {
+        check(&region, settings)?;
+        let Some(range) = &settings.resegment else { return Ok(Self { form: region, resegmented: None }) };
+        let kept = range.apply(&region, &region.values(image)?)?;
+        check(&kept, settings)?;
+        // PyRadiomics crops the mask of the shape to the box of the resegmented one.
+        let form =
+            if settings.resegment_shape { kept.clone() } else { region.within(&kept).unwrap_or(region) };
+        Ok(Self { form, resegmented: Some(kept) })
+    }
+
+    fn inner(&self) -> &Region {
+        self.resegmented.as_ref().unwrap_or(&self.form)
     }
 }
 
-fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Result<Row, RadiomicsError> {
-    let settings = &params.settings;
-    check(region, settings)?;
-    let resegmented = match &settings.resegment {
-        Some(range) => {
-            let kept = range.apply(region, &region.values(image)?)?;
-            check(&kept, settings)?;
-            Some(kept)
+type Features = Vec<(String, f64)>;
+
+/// The features of regions on the grid of the image.
+fn rows(
+    regions: Vec<Region>,
+    image: &Image,
+    params: &Params,
+) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
+    let targets: Vec<_> = regions.into_par_iter().map(|r| Target::new(r, image, &params.settings)).collect();
+    let (mut present, mut rows) = (Vec::new(), Vec::new());
+    for (k, target) in targets.into_iter().enumerate() {
+        match target {
+            Ok(target) => present.push((k, target)),
+            Err(error) => rows.push((k, Err(error))),
         }
-        None => None,
-    };
-    let inner = resegmented.as_ref().unwrap_or(region);
-    // PyRadiomics crops the mask of the shape to the box of the resegmented one.
-    let cropped = region.within(inner);
-    let form = if settings.resegment_shape { inner } else { cropped.as_ref().unwrap_or(region) };
-    let (shape, values) = rayon::join(
-        || of_form(form, params),
-        || views.par_iter().map(|v| of_values(v, image, inner, params)).collect::<Result<Vec<_>, _>>(),
+    }
+    // The largest first, so that none of them is left for the end.
+    present.sort_by_key(|(_, target)| Reverse(target.form.voxels.len()));
+    let (forms, values) = rayon::join(
+        || present.par_iter().map(|(_, target)| of_form(&target.form, params)).collect::<Vec<_>>(),
+        || of_views(&present, image, params),
     );
-    let features = std::iter::once(shape).chain(values?).flatten().collect();
-    Ok(Row { label: region.label.clone(), features })
+    for (((k, target), form), values) in present.iter().zip(forms).zip(values?) {
+        let label = target.form.label.clone();
+        let row = values.map(|values| Row { label, features: [form, values].concat() });
+        rows.push((*k, row));
+    }
+    rows.sort_by_key(|(k, _)| *k);
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+/// The features of all values of each target. Filters are taken one after the other, so that only
+/// one filter's images are in memory.
+fn of_views(
+    targets: &[(usize, Target)],
+    image: &Image,
+    params: &Params,
+) -> Result<Vec<Result<Features, RadiomicsError>>, RadiomicsError> {
+    let mut all: Vec<Result<Features, RadiomicsError>> = targets.iter().map(|_| Ok(Vec::new())).collect();
+    let windows = targets.iter().map(|(_, target)| target.inner().window());
+    let Some(window) = windows.reduce(Window::join) else { return Ok(all) };
+    for filter in &params.filters {
+        let views = filter.images(image, window)?;
+        all.par_iter_mut().zip(targets).with_max_len(1).for_each(|(features, (_, target))| {
+            let Ok(before) = features else { return };
+            let found = views.par_iter().map(|view| of_values(view, image, target.inner(), params));
+            match found.collect::<Result<Vec<_>, _>>() {
+                Ok(found) => before.extend(found.into_iter().flatten()),
+                Err(error) => *features = Err(error),
+            }
+        });
+    }
+    Ok(all)
 }
 
 /// The features of the form of a region.
-fn of_form(region: &Region, params: &Params) -> Vec<(String, f64)> {
+fn of_form(region: &Region, params: &Params) -> Features {
     let mut all = Vec::new();
     for (class, wanted) in &params.features {
         if let Compute::OfForm(compute) = CLASSES[*class].compute {
@@ -110,13 +156,15 @@ fn of_values(
     image: &Image,
     region: &Region,
     params: &Params,
-) -> Result<Vec<(String, f64)>, RadiomicsError> {
-    let image = view.image.as_deref().unwrap_or(image);
-    let values = region.values(image)?;
+) -> Result<Features, RadiomicsError> {
+    let whole = (&image.samples, Window::whole(image.geometry.size));
+    let (samples, window) = view.part.as_ref().map_or(whole, |(samples, window)| (samples, *window));
+    let values = region.values_in(samples, window)?;
     let settings = &params.settings;
-    let levels = discretise(&values, settings.binning, &image.samples, &region.label)?;
-    let grid = &LevelGrid::new(region, &levels, settings.reach())?;
-    let case = Case { region, values: &values, grid, settings };
+    let levels = discretise(&values, settings.binning, samples, &region.label)?;
+    let grid = region.grid(&levels, settings.reach())?;
+    drop(levels);
+    let case = Case::new(region, &values, &grid, settings);
     let computed: Vec<Vec<(String, f64)>> = params
         .features
         .par_iter()
@@ -129,7 +177,7 @@ fn of_values(
 }
 
 /// The wanted features of a class with the names of their columns.
-fn named(view: &str, class: usize, wanted: &[usize], values: &[f64]) -> Vec<(String, f64)> {
+fn named(view: &str, class: usize, wanted: &[usize], values: &[f64]) -> Features {
     let class = &CLASSES[class];
     wanted.iter().map(|&k| (format!("{view}_{}_{}", class.name, class.features[k]), values[k])).collect()
 }

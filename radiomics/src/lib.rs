@@ -2,21 +2,19 @@
 //!
 //! [`Image::read`] and [`Labels::read`] read NIfTI and NRRD; [`extract()`] computes the features of
 //! every selected label in one pass, by PyRadiomics' names and in its order; [`Params`] holds its
-//! parameters. Texture matrices are integer counts ([`texture`]), so results have the same bits
-//! for any number of threads.
+//! parameters. Texture matrices, meshes and filters are ops of `osteon_kernels`; the matrices are
+//! integer counts, so results have the same bits for any number of threads.
 
 mod error;
 mod extract;
 pub mod features;
 mod filters;
 mod image;
-mod mesh;
 mod params_file;
 mod resample;
 mod roi;
 mod settings;
 pub mod skeleton;
-pub mod texture;
 
 pub use error::RadiomicsError;
 pub use extract::{Row, extract};

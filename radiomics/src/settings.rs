@@ -1,5 +1,6 @@
 //! Parameters by PyRadiomics' names: settings, feature classes, image types.
 
+use osteon_kernels::voxels::Offset;
 use serde_json::Value;
 
 use crate::error::RadiomicsError;
@@ -7,7 +8,6 @@ use crate::features::{CLASSES, Compute};
 use crate::filters::Filter;
 use crate::resample::Interpolator;
 use crate::roi::{Binning, Resegment, ResegmentMode};
-use crate::texture::Offset;
 
 /// How directions are weighted before their matrices are summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

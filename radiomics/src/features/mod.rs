@@ -11,9 +11,13 @@ mod mcc;
 mod ngtdm;
 mod shape;
 
+use std::sync::OnceLock;
+
+use osteon_kernels::ops::neighbourhood::{Neighbourhood, neighbourhoods};
+use osteon_kernels::voxels::{LevelGrid, offsets};
+
 use crate::roi::Region;
 use crate::settings::Settings;
-use crate::texture::LevelGrid;
 
 /// What features are computed from: one region of one image.
 #[derive(Debug)]
@@ -26,6 +30,23 @@ pub struct Case<'a> {
     pub grid: &'a LevelGrid,
     /// Parameters.
     pub settings: &'a Settings,
+    /// What surrounds each voxel, once some class asks for it.
+    around: OnceLock<Neighbourhood>,
+}
+
+impl<'a> Case<'a> {
+    /// A region with the values and grey levels of its voxels.
+    pub fn new(region: &'a Region, values: &'a [f64], grid: &'a LevelGrid, settings: &'a Settings) -> Self {
+        Self { region, values, grid, settings, around: OnceLock::new() }
+    }
+
+    /// The neighbourhoods of all voxels, which classes share.
+    fn around(&self) -> &Neighbourhood {
+        self.around.get_or_init(|| {
+            let steps = offsets(&self.settings.distances, self.settings.flat_axis());
+            neighbourhoods(self.grid, &steps, self.settings.gldm_a)
+        })
+    }
 }
 
 /// A class of features.

@@ -1,24 +1,22 @@
 //! Image filters: what is computed from before features are (PyRadiomics `imageType`).
 //!
-//! Filters act on the whole image, as in PyRadiomics. A new filter is one file and one arm of
-//! [`Filter::from_value`], [`Filter::images`].
+//! Filters act on the whole image, as in PyRadiomics, but are computed only in a window round the
+//! regions: from the voxels, lines or extremes of the whole image that they depend on there. A new
+//! filter is one file and one arm of [`Filter::from_value`], [`Filter::images`].
 
 mod gradient;
 mod laplacian;
-mod lines;
 mod normalise;
 mod pointwise;
 mod wavelet;
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::error::RadiomicsError;
-use crate::image::Image;
+use crate::image::{Image, Samples};
+use crate::roi::Window;
 use crate::settings::unknown;
 
-pub(crate) use lines::Volume;
 pub(crate) use normalise::normalise;
 
 /// A filter that gives one image or several.
@@ -46,11 +44,12 @@ pub enum Filter {
 const NAMES: [&str; 8] =
     ["Original", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient", "LoG", "Wavelet"];
 
-/// A filtered image under the name its columns begin with; `None` is the image itself.
-#[derive(Debug, Clone)]
+/// A filtered image under the name its columns begin with.
+#[derive(Debug)]
 pub(crate) struct View {
     pub name: String,
-    pub image: Option<Arc<Image>>,
+    /// Values and the window of the image that they cover; `None` is the image itself.
+    pub part: Option<(Samples, Window)>,
 }
 
 impl Filter {
@@ -104,30 +103,27 @@ impl Filter {
         })
     }
 
-    /// The filtered images.
+    /// The filtered images in a window.
     ///
     /// # Errors
     /// If the image is too small for the filter.
-    pub(crate) fn images(&self, image: &Image) -> Result<Vec<View>, RadiomicsError> {
-        let one =
-            |name: &str, filtered: Image| vec![View { name: name.into(), image: Some(Arc::new(filtered)) }];
+    pub(crate) fn images(&self, image: &Image, window: Window) -> Result<Vec<View>, RadiomicsError> {
+        let view = |name: String, samples| View { name, part: Some((samples, window)) };
+        let one = |name: &str, samples| vec![view(name.to_owned(), samples)];
         Ok(match self {
-            Self::Original => vec![View { name: "original".into(), image: None }],
-            Self::Square => one("square", pointwise::square(image)),
-            Self::SquareRoot => one("squareroot", pointwise::square_root(image)),
-            Self::Logarithm => one("logarithm", pointwise::logarithm(image)),
-            Self::Exponential => one("exponential", pointwise::exponential(image)),
-            Self::Gradient => one("gradient", gradient::gradient(image)),
+            Self::Original => vec![View { name: "original".into(), part: None }],
+            Self::Square => one("square", pointwise::square(image, window)),
+            Self::SquareRoot => one("squareroot", pointwise::square_root(image, window)),
+            Self::Logarithm => one("logarithm", pointwise::logarithm(image, window)),
+            Self::Exponential => one("exponential", pointwise::exponential(image, window)),
+            Self::Gradient => one("gradient", gradient::gradient(image, window)),
             Self::Laplacian(sigma, text) => {
-                one(&format!("log-sigma-{text}-mm-3D"), laplacian::laplacian(image, *sigma)?)
+                one(&format!("log-sigma-{text}-mm-3D"), laplacian::laplacian(image, window, *sigma)?)
             }
-            Self::Wavelet => wavelet::bands(image)
-                .into_iter()
-                .map(|(letters, band)| View {
-                    name: format!("wavelet-{letters}"),
-                    image: Some(Arc::new(band)),
-                })
-                .collect(),
+            Self::Wavelet => {
+                let bands = wavelet::bands(image, window).into_iter();
+                bands.map(|(letters, band)| view(format!("wavelet-{letters}"), band)).collect()
+            }
         })
     }
 }

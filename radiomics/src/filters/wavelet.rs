@@ -2,8 +2,14 @@
 //! `getWaveletImage`): the image is continued periodically, after a dimension of odd size got its
 //! first plane once more. Letters are those of x, y, z; L low, H high.
 
-use super::lines::Volume;
+use std::ops::{AddAssign, Mul, Neg};
+
+use osteon_kernels::ops::convolve::convolve;
+use osteon_kernels::simd::Level;
+use osteon_kernels::voxels::{Real, Volume};
+
 use crate::image::{Image, Samples};
+use crate::roi::Window;
 
 /// Low-pass decomposition filter of coif1 (Daubechies 1993), with the digits PyWavelets 1.8 has.
 const LOW: [f64; 6] = [
@@ -19,74 +25,62 @@ const LOW: [f64; 6] = [
 const LOW_SINGLE: [f32; 6] = [-0.015655728, -0.07273262, 0.38486484, 0.85257196, 0.33789766, -0.07273262];
 
 /// The high-pass filter of an orthogonal wavelet.
-fn high<T: Copy + std::ops::Neg<Output = T>>(low: &[T; 6]) -> [T; 6] {
+fn high<T: Copy + Neg<Output = T>>(low: &[T; 6]) -> [T; 6] {
     std::array::from_fn(|j| if j % 2 == 0 { -low[5 - j] } else { low[5 - j] })
 }
 
-/// The bands in PyRadiomics' order, the approximation LLL last.
-pub(super) fn bands(image: &Image) -> Vec<(String, Image)> {
-    let single = matches!(image.samples, Samples::F32(_));
-    let whole = even(image);
-    let mut all: Vec<(String, Volume)> = vec![(String::new(), whole)];
+/// The bands in PyRadiomics' order, the approximation LLL last, in a window.
+pub(super) fn bands(image: &Image, window: Window) -> Vec<(String, Samples)> {
+    match &image.samples {
+        Samples::F32(values) => {
+            let part = extended(image, window, |k| values[k]);
+            transformed(part, &LOW_SINGLE).map(|(name, band)| (name, Samples::F32(band))).collect()
+        }
+        samples => {
+            let part = extended(image, window, |k| samples.get(k));
+            transformed(part, &LOW).map(|(name, band)| (name, Samples::F64(band))).collect()
+        }
+    }
+}
+
+/// The window with what the filters reach beyond it: two voxels before, three after.
+fn extended<T: Copy>(image: &Image, window: Window, value: impl Fn(usize) -> T) -> Volume<Vec<T>> {
+    let size = image.geometry.size;
+    let [x, y, z] = [0, 1, 2].map(|axis| {
+        let n = size[axis];
+        // Periodic with an even period; a line of odd length has its first voxel once more at the end.
+        let period = n + n % 2;
+        let place = move |k: usize| (k + 2 * period - 2) % period % n;
+        let range = window.range(axis);
+        (range.start..range.end + 5).map(place).collect::<Vec<_>>()
+    });
+    let mut values = Vec::with_capacity(x.len() * y.len() * z.len());
+    for &z in &z {
+        for &y in &y {
+            let row = (z * size[1] + y) * size[0];
+            values.extend(x.iter().map(|x| value(row + x)));
+        }
+    }
+    Volume { size: [x.len(), y.len(), z.len()], values }
+}
+
+/// The eight bands of an extended part.
+fn transformed<T>(part: Volume<Vec<T>>, low: &[T; 6]) -> impl Iterator<Item = (String, Vec<T>)>
+where
+    T: Real + Mul<Output = T> + AddAssign + Neg<Output = T>,
+{
+    let high = high(low);
+    let mut all = vec![(String::new(), part)];
     for axis in 0..3 {
         all = all
             .into_iter()
             .flat_map(|(letters, volume)| {
-                let low = volume.along(axis, |line, out| convolve(line, out, &LOW, &LOW_SINGLE, single));
-                let high = volume
-                    .along(axis, |line, out| convolve(line, out, &high(&LOW), &high(&LOW_SINGLE), single));
-                [(letters.clone() + "L", low), (letters + "H", high)]
+                let places: Vec<usize> = (0..volume.size[axis]).collect();
+                let filter = |taps: &[T; 6]| convolve(Level::current(), &volume, axis, taps, &places);
+                [(letters.clone() + "L", filter(low)), (letters + "H", filter(&high))]
             })
             .collect();
     }
     all.rotate_left(1);
-    all.into_iter().map(|(letters, volume)| (letters, cropped(image, &volume, single))).collect()
-}
-
-/// The image with every dimension even.
-fn even(image: &Image) -> Volume {
-    let [nx, ny, nz] = image.geometry.size;
-    let size = image.geometry.size.map(|n| n + n % 2);
-    let mut values = Vec::with_capacity(size.iter().product());
-    for z in 0..size[2] {
-        for y in 0..size[1] {
-            let row = (z % nz * ny + y % ny) * nx;
-            values.extend((0..size[0]).map(|x| image.samples.get(row + x % nx)));
-        }
-    }
-    Volume { size, values }
-}
-
-/// The part of a band that lies over the image.
-fn cropped(image: &Image, band: &Volume, single: bool) -> Image {
-    let [nx, ny, nz] = image.geometry.size;
-    let rows = (0..nz * ny).flat_map(|k| {
-        let start = (k / ny * band.size[1] + k % ny) * band.size[0];
-        band.values[start..start + nx].iter()
-    });
-    let samples = if single {
-        Samples::F32(rows.map(|&v| v as f32).collect())
-    } else {
-        Samples::F64(rows.copied().collect())
-    };
-    Image { geometry: image.geometry.clone(), samples }
-}
-
-/// Periodic convolution, `out[o] = sum_j filter[j] line[o + 3 - j]`, terms added in PyWavelets'
-/// order and precision.
-fn convolve(line: &[f64], out: &mut [f64], filter: &[f64; 6], single_filter: &[f32; 6], single: bool) {
-    let n = line.len();
-    // out[o] needs line[o - 2] to line[o + 3].
-    let mut window = vec![0.0; n + 5];
-    for (k, x) in window.iter_mut().enumerate() {
-        *x = line[(k + 2 * n - 2) % n];
-    }
-    for (out, terms) in out.iter_mut().zip(window.windows(6)) {
-        let terms = terms.iter().rev();
-        *out = if single {
-            f64::from(terms.zip(single_filter).fold(0f32, |sum, (x, f)| sum + f * *x as f32))
-        } else {
-            terms.zip(filter).fold(0.0, |sum, (x, f)| sum + f * x)
-        };
-    }
+    all.into_iter().map(|(letters, volume)| (letters, volume.values))
 }

@@ -7,6 +7,8 @@
 //! double precision whatever the image is, as PyRadiomics 3.0.1 under numpy 1 (numpy 2 rounds the
 //! first edge of a single-precision image, which moves values that lie exactly on an edge).
 
+use osteon_kernels::ops::histogram::Edges;
+
 use crate::error::RadiomicsError;
 use crate::image::Samples;
 
@@ -34,7 +36,7 @@ pub fn discretise(
 ) -> Result<Vec<u32>, RadiomicsError> {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match binning {
+    let edges = match binning {
         Binning::Width(width) => {
             let start = low - modulo(low, width);
             let step = (start + width) - start;
@@ -45,27 +47,13 @@ pub fn discretise(
                 );
                 return Err(RadiomicsError::Region { label: label.to_owned(), reason });
             }
-            let edge = |i: i64| start + i as f64 * step;
-            Ok(values
-                .iter()
-                .map(|&v| {
-                    let mut i = ((v - start) / step) as i64;
-                    // The division may round across an edge.
-                    while edge(i) > v {
-                        i -= 1;
-                    }
-                    while edge(i + 1) <= v {
-                        i += 1;
-                    }
-                    (i + 1) as u32
-                })
-                .collect())
+            Edges::Regular { start, step }
         }
         Binning::Count(count) => {
-            let edges = histogram_edges(low, high, count, matches!(samples, Samples::F32(_)));
-            Ok(values.iter().map(|v| edges.partition_point(|e| e <= v) as u32).collect())
+            Edges::Listed(histogram_edges(low, high, count, matches!(samples, Samples::F32(_))))
         }
-    }
+    };
+    Ok(edges.levels(values))
 }
 
 /// The remainder with the sign of the divisor, as Python has it.
