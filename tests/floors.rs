@@ -25,7 +25,7 @@ const FLOORS: [(&str, u32); 13] = [
 ];
 
 /// Outside things, and the one package that may know each.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 13] = [
     ("mpi", "osteon-federate"),
     ("hdf5-metno", "osteon-table"),
     ("parquet", "osteon-table"),
@@ -36,6 +36,9 @@ const OWNERS: [(&str, &str); 10] = [
     ("clap_complete", "osteon"),
     ("indicatif", "osteon"),
     ("signal-hook", "osteon-study"),
+    ("dicom-core", "osteon-radiomics"),
+    ("dicom-dictionary-std", "osteon-radiomics"),
+    ("dicom-object", "osteon-radiomics"),
 ];
 
 /// Lines of the longest source file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 use osteon_core::{ExitCode, Failure, files};
-use osteon_radiomics::{Image, Labels, Params, RadiomicsError, Row, Selection, extract};
+use osteon_radiomics::{Image, Mask, Params, RadiomicsError, Row, Selection, extract, not_suv};
 use osteon_study::watch::Watch;
 use osteon_table::{Cell, Column, ReadOptions, Table};
 use serde_json::{Map, Value};
@@ -16,10 +16,11 @@ use crate::talk::Talk;
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).args(["image", "cases"]))]
 pub struct Extract {
-    /// Image: .nii, .nii.gz, .nrrd or .nhdr
+    /// Image: .nii, .nii.gz, .nrrd, .nhdr, or a folder with a DICOM series
     #[arg(long, value_name = "FILE", requires = "mask")]
     pub image: Option<PathBuf>,
-    /// Mask on the grid of the image, 0 outside every region
+    /// Mask on the grid of the image: an image, 0 outside every region, or DICOM SEG or RTSTRUCT
+    /// (FILE#NAME takes one of its regions)
     #[arg(long, value_name = "FILE", requires = "image")]
     pub mask: Option<PathBuf>,
     /// Table of many cases: columns Image, Mask and, if wanted, Label and ID
@@ -43,6 +44,12 @@ pub struct Extract {
     /// Threads of this process [default: what Slurm, the affinity mask or the cgroup grants]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
+    /// Put a mask on another grid onto that of the image, by nearest voxel
+    #[arg(long, conflicts_with = "resample_image")]
+    pub resample_mask: bool,
+    /// Put the image onto the grid of a mask on another grid, by the parameter `interpolator`
+    #[arg(long)]
+    pub resample_image: bool,
     #[command(flatten)]
     pub voice: Voice,
 }
@@ -82,7 +89,7 @@ impl Extract {
 
         let mut results = Results::default();
         for (k, case) in cases.iter().enumerate() {
-            results.add(k, features(&folder, case, &params));
+            results.add(k, self.features(&folder, case, &params, talk));
             if self.cases.is_some() {
                 talk.step(
                     k as u64 + 1,
@@ -139,6 +146,37 @@ impl Extract {
         Ok((cases, path.parent().map(Path::to_owned).unwrap_or_default()))
     }
 
+    /// The rows of one case.
+    fn features(
+        &self,
+        folder: &Path,
+        case: &Case,
+        params: &Params,
+        talk: &Talk,
+    ) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
+        let settings = &params.settings;
+        let path = folder.join(&case.image);
+        let mut image = Image::read(&path)?;
+        if let Some(text) = not_suv(&path, &image) {
+            talk.warn(&format!("{}: {text}", case.image));
+        }
+        let mask = Mask::read(&folder.join(&case.mask), &path, &image.geometry)?;
+        mask.names.iter().for_each(|(label, name)| talk.detail(&format!("label {label}: {name}")));
+        let mut labels = mask.labels;
+        if let Some(text) = image.geometry.difference(&labels.geometry, settings.geometry_tolerance) {
+            let resampled = if self.resample_mask { "mask" } else { "image" };
+            if self.resample_mask {
+                labels = labels.onto(&image.geometry);
+            } else if self.resample_image {
+                image = image.onto(&labels.geometry, settings.interpolator);
+            } else {
+                return Err(RadiomicsError::Geometry(text));
+            }
+            talk.say(&format!("{}: {resampled} resampled: {text}", case.image));
+        }
+        extract(&image, &labels, &case.selection, params)
+    }
+
     fn write(&self, cases: &[Case], results: &Results) -> Result<(), CommandError> {
         if results.rows.is_empty() {
             return Ok(());
@@ -170,17 +208,6 @@ impl Results {
             }
         }
     }
-}
-
-/// The rows of one case.
-fn features(
-    folder: &Path,
-    case: &Case,
-    params: &Params,
-) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
-    let image = Image::read(&folder.join(&case.image))?;
-    let mask = Labels::read(&folder.join(&case.mask))?;
-    extract(&image, &mask, &case.selection, params)
 }
 
 /// One row per region: ID where there is one, Image, Mask, Label, then the features.

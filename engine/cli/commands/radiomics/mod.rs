@@ -1,6 +1,8 @@
 //! `osteon radiomics`: one file per verb.
 
 mod extract;
+mod index;
+mod suv;
 
 use clap::{Args, Subcommand};
 use osteon_core::ExitCode;
@@ -19,18 +21,26 @@ pub struct Radiomics {
 pub enum Verb {
     /// Compute features of labelled regions, equal to PyRadiomics
     Extract(extract::Extract),
+    /// List the cases of a folder of DICOM files: PET with its CT and mask
+    Index(index::Index),
+    /// Write a DICOM PET series as standardised uptake values by body weight
+    Suv(suv::Suv),
 }
 
 impl Radiomics {
     pub fn voice(&self) -> Voice {
         match &self.verb {
             Verb::Extract(verb) => verb.voice,
+            Verb::Index(verb) => verb.voice,
+            Verb::Suv(verb) => verb.voice,
         }
     }
 
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
         match &self.verb {
             Verb::Extract(verb) => verb.run(talk),
+            Verb::Index(verb) => verb.run(talk),
+            Verb::Suv(verb) => verb.run(talk),
         }
     }
 }
