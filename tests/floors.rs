@@ -26,7 +26,7 @@ const FLOORS: [(&str, u32); 14] = [
 ];
 
 /// Outside things, and the one package that may know each.
-const OWNERS: [(&str, &str); 11] = [
+const OWNERS: [(&str, &str); 14] = [
     ("mpi", "osteon-federate"),
     ("hdf5-metno", "osteon-table"),
     ("parquet", "osteon-table"),
@@ -38,6 +38,9 @@ const OWNERS: [(&str, &str); 11] = [
     ("clap_complete", "osteon"),
     ("indicatif", "osteon"),
     ("signal-hook", "osteon-study"),
+    ("dicom-core", "osteon-radiomics"),
+    ("dicom-dictionary-std", "osteon-radiomics"),
+    ("dicom-object", "osteon-radiomics"),
 ];
 
 /// Lines of the longest source file.

@@ -1,6 +1,6 @@
 //! Floor 2: radiomics features of images over labelled regions, equal to PyRadiomics.
 //!
-//! [`Image::read`] and [`Labels::read`] read NIfTI and NRRD; [`extract()`] computes the features of
+//! [`Image::read`] and [`Mask::read`] read NIfTI, NRRD and DICOM; [`extract()`] computes the features of
 //! every selected label in one pass, by PyRadiomics' names and in its order; [`Params`] holds its
 //! parameters. Texture matrices, meshes and filters are ops of `osteon_kernels`; the matrices are
 //! integer counts, so results have the same bits for any number of threads.
@@ -10,16 +10,20 @@ mod extract;
 pub mod features;
 mod filters;
 mod image;
+mod index;
 mod params_file;
 mod resample;
 mod roi;
 mod settings;
 pub mod skeleton;
+mod suv;
 
 pub use error::RadiomicsError;
 pub use extract::{Row, extract};
 pub use filters::Filter;
-pub use image::{Geometry, Image, Labels, Samples};
+pub use image::{Geometry, Image, Labels, Mask, Samples};
+pub use index::{Choice, Index, Key, Listing, Naming};
 pub use resample::Interpolator;
 pub use roi::{Binning, Region, Resegment, ResegmentMode, Selection, discretise};
 pub use settings::{Norm, Params, Settings};
+pub use suv::{Suv, SuvRecord, not_suv};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use osteon_core::{ExitCode, Failure};
 use osteon_pipeline::PipelineError;
 use osteon_radiomics::RadiomicsError;
+use osteon_report::ReportError;
 use osteon_table::TableError;
 
 /// Why a table of cases gives no table of features.
@@ -17,6 +18,9 @@ pub enum ImagingError {
     /// The batch cannot run.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// A page or a picture cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The table of cases lacks a column.
     #[error("{} has no column \"{column}\"", path.display())]
     Column {
@@ -44,6 +48,7 @@ impl Failure for ImagingError {
             Self::Table(e) => e.exit_code(),
             Self::Pipeline(e) => e.exit_code(),
             Self::Radiomics(e) => e.exit_code(),
+            Self::Report(e) => e.exit_code(),
             Self::Column { .. } | Self::Cell { .. } => ExitCode::Data,
         }
     }
@@ -53,9 +58,10 @@ impl Failure for ImagingError {
             Self::Table(e) => e.hint(),
             Self::Pipeline(e) => e.hint(),
             Self::Radiomics(e) => e.hint(),
-            Self::Column { .. } => {
-                Some("a table of cases has the columns Image, Mask and, if wanted, Label and ID".into())
-            }
+            Self::Report(e) => e.hint(),
+            Self::Column { .. } => Some(
+                "a table of cases has the columns Image, Mask (or CT) and, if wanted, Label and ID".into(),
+            ),
             Self::Cell { .. } => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`records`]: the files `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
 //! - [`json`]: reading and writing JSON and JSON lines,
-//! - [`svg`]: line and step charts, [`png`](mod@png): pictures,
+//! - [`svg`]: line and step charts, [`png`](mod@png): pictures, [`sheet`]: a page of them,
 //! - [`html`]: the page `report.html`.
 //!
 //! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
@@ -13,6 +13,7 @@ pub mod html;
 pub mod json;
 pub mod png;
 pub mod records;
+pub mod sheet;
 pub mod svg;
 
 pub use error::ReportError;
