@@ -56,6 +56,8 @@ fn help() {
         &["config", "show"],
         &["radiomics"],
         &["radiomics", "extract"],
+        &["radiomics", "index"],
+        &["radiomics", "suv"],
         &["report"],
         &["doctor"],
         &["demo"],
