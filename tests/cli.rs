@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 16] = [
         &[],
         &["train"],
         &["predict"],
@@ -56,6 +56,8 @@ fn help() {
         &["config", "show"],
         &["radiomics"],
         &["radiomics", "extract"],
+        &["radiomics", "index"],
+        &["radiomics", "suv"],
         &["report"],
         &["doctor"],
         &["demo"],

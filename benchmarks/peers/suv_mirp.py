@@ -6,6 +6,7 @@ docs/pet.md. Series given at the end are compared as they are. Needs mirp, pydic
 """
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import warnings
@@ -23,7 +24,7 @@ BASE = 1000.0 * WEIGHT / DOSE
 ROOT = 2.0**0.5
 
 # Name: (changes of the header, expected factor). Injected at 10:00:00, scan at 11:40:00, one half-life later.
-PHILIPS = {"Units": "CNTS", "philips": (0.0125, 3.0)}
+PHILIPS = {"Units": "CNTS", "philips": (0.0125, None)}
 LATE = {"SeriesTime": "160000"}
 CASES = {
     "BQML START": ({}, 2 * BASE),
@@ -33,6 +34,7 @@ CASES = {
     "CNTS without factors": ({"Units": "CNTS"}, None),
     "CNTS Philips SUV factor": (PHILIPS, 0.0125),
     "CNTS Philips activity factor": ({"Units": "CNTS", "philips": (None, 3.0)}, 6 * BASE),
+    "CNTS Philips factors that disagree": ({"Units": "CNTS", "philips": (0.0125, 3.0)}, 0.0125),
     "midnight": (
         {"SeriesTime": "005000", "AcquisitionTime": "005000", "injected": "231000"},
         2 * BASE,
@@ -49,7 +51,8 @@ CASES = {
 
 
 def write(folder, changes):
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
     for k in range(SLICES):
         meta = FileMetaDataset()
@@ -105,11 +108,11 @@ def osteon(binary, folder, out):
 
 
 def mirp(folder):
-    from mirp import extract_image
+    from mirp._data_import.read_data import read_image
+    from mirp.data_import.import_image import import_image
 
     try:
-        images = extract_image(image=str(folder), image_export_format="dict")
-        return float(np.max(images[0][0][0]["image"]))
+        return float(np.max(read_image(import_image(str(folder))[0])[0].get_voxel_grid()))
     except Exception as error:  # The peer's own words are the result.
         return f"{type(error).__name__}: {error}"
 

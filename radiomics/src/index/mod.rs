@@ -213,7 +213,6 @@ impl Index {
     ///
     /// # Errors
     /// If a folder or link cannot be made.
-    #[cfg(unix)]
     pub fn link(&self, naming: &Naming) -> Result<(), RadiomicsError> {
         let Naming::Pseudonyms(key, root) = naming else { return Ok(()) };
         for (series, role) in self.series.iter().zip(&self.pairing.roles) {

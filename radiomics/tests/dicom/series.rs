@@ -181,3 +181,35 @@ fn what_places_a_slice_is_named_when_it_is_missing() {
     write(&path, &object);
     assert!(error(&path).contains("PixelSpacing"));
 }
+
+/// Bytes changed at places that a counter draws: an image or an error, never a panic.
+#[test]
+fn a_file_with_changed_bytes_is_an_image_or_an_error() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("a.dcm");
+    write(&path, &enhanced(2));
+    let whole = fs::read(&path).expect("a file");
+    let mut state = 1u64;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut images, mut errors) = (0, 0);
+    for _ in 0..1500 {
+        let mut bytes = whole.clone();
+        for _ in 0..=draw(3) {
+            let at = 128 + draw(bytes.len() - 128);
+            bytes[at] = [0, 1, 0x7F, 0x80, 0xFF, b'9'][draw(6)];
+        }
+        fs::write(&path, &bytes).expect("a file");
+        match Image::read(&path) {
+            Ok(image) => {
+                assert_eq!(image.samples.len(), image.geometry.voxels());
+                images += 1;
+            }
+            Err(_) => errors += 1,
+        }
+        let _ = osteon_radiomics::Suv::read(&path);
+    }
+    assert!(images > 100 && errors > 100, "{images} and {errors}");
+}
