@@ -75,6 +75,7 @@ impl Extract {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.check()?;
         let (cases, folder) = self.cases()?;
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
         // Fails only where a pool exists already, which then has the size it has.
