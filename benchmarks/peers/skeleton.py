@@ -1,4 +1,4 @@
-"""PyRadiomics or Nyxus on a generated skeleton, one thread: radiomics.py pyradiomics|nyxus FOLDER [shape].
+"""PyRadiomics or Nyxus on a generated skeleton, one thread: skeleton.py pyradiomics|nyxus FOLDER [shape].
 
 FOLDER is what `skeleton -- pet write FOLDER` left. Lines of JSON as Osteon's; one sample each, as some take
 half a minute. The two tools need different numpy versions, so each has an environment of its own.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Radiomics of a generated whole skeleton beside PyRadiomics and Nyxus, in turns on the same files:
-#   benchmarks/peers/radiomics.sh [shape] >raw.jsonl      `shape` adds PyRadiomics' diameters, bones and filters (minutes)
+#   benchmarks/peers/skeleton.sh [shape] >raw.jsonl      `shape` adds PyRadiomics' diameters, bones and filters (minutes)
 # PyRadiomics is built from its source archive, as no wheel of it runs here; it needs numpy 1, Nyxus numpy 2.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,6 +23,6 @@ $skeleton pet write "$files"
 for threads in 1 2; do
   for what in whole bones filters; do $skeleton pet $what $threads; done
 done
-$pyradiomics/bin/python benchmarks/peers/radiomics.py pyradiomics "$files" "$@"
-$nyxus/bin/python benchmarks/peers/radiomics.py nyxus "$files"
+$pyradiomics/bin/python benchmarks/peers/skeleton.py pyradiomics "$files" "$@"
+$nyxus/bin/python benchmarks/peers/skeleton.py nyxus "$files"
 for threads in 1 2; do $skeleton ct whole $threads; done
