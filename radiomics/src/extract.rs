@@ -25,7 +25,8 @@ pub struct Row {
 /// numbers do not depend on the number of threads.
 ///
 /// # Errors
-/// If image and mask lie on different grids, or a label that was asked for is absent.
+/// If parameters contradict each other, image and mask lie on different grids, or a label that was
+/// asked for is absent.
 pub fn extract(
     image: &Image,
     labels: &Labels,
@@ -33,6 +34,7 @@ pub fn extract(
     params: &Params,
 ) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
     let settings = &params.settings;
+    settings.check()?;
     if let Some(text) = image.geometry.difference(&labels.geometry, settings.geometry_tolerance) {
         return Err(RadiomicsError::Geometry(text));
     }

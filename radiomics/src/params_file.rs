@@ -63,7 +63,7 @@ fn converted(node: &Yaml) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roi::Binning;
+    use crate::roi::{Binning, ResegmentMode};
 
     #[test]
     fn settings_by_name() {
@@ -76,6 +76,17 @@ mod tests {
         assert!(text.contains("did you mean \"binWidth\""), "{text}");
         assert!(params.assign("binWidth=-1").is_err());
         assert!(params.assign("force2D=yes").is_err());
+    }
+
+    #[test]
+    fn a_resegmentation_mode_needs_a_range_and_may_precede_it() {
+        let mut params = Params::default();
+        params.assign("resegmentMode=sigma").expect("a mode");
+        let text = params.settings.check().expect_err("no range").to_string();
+        assert!(text.contains("resegmentRange"), "{text}");
+        params.assign("resegmentRange=[-3, 3]").expect("a range");
+        params.settings.check().expect("both");
+        assert_eq!(params.settings.resegment.map(|r| r.mode), Some(ResegmentMode::Sigma));
     }
 
     #[test]

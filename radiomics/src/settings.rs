@@ -55,6 +55,8 @@ pub struct Settings {
     pub voxel_array_shift: f64,
     /// Values that stay in a region.
     pub resegment: Option<Resegment>,
+    /// `resegmentMode` as it was given; a range takes it, whichever comes first.
+    pub resegment_mode: Option<ResegmentMode>,
     /// `resegmentShape`: whether shape is that of the resegmented region.
     pub resegment_shape: bool,
     /// Whether the whole image is brought to mean 0 and standard deviation 1 first.
@@ -88,6 +90,7 @@ impl Default for Settings {
             weighting_norm: None,
             voxel_array_shift: 0.0,
             resegment: None,
+            resegment_mode: None,
             resegment_shape: false,
             normalize: false,
             normalize_scale: 1.0,
@@ -139,6 +142,19 @@ impl Settings {
         self.distances.iter().copied().max().unwrap_or(1)
     }
 
+    /// Refuses settings that mean nothing together.
+    ///
+    /// # Errors
+    /// If `resegmentMode` was given without `resegmentRange`, which PyRadiomics passes over: a user
+    /// who names a mode expects voxels to be left out.
+    pub fn check(&self) -> Result<(), RadiomicsError> {
+        if self.resegment_mode.is_some() && self.resegment.is_none() {
+            let range = "given together with resegmentRange, such as resegmentRange=[-3,3]";
+            return Err(RadiomicsError::setting("resegmentMode", "given without a range", range));
+        }
+        Ok(())
+    }
+
     /// Sets a parameter by PyRadiomics' name.
     ///
     /// # Errors
@@ -187,7 +203,7 @@ impl Settings {
                     Some(&[low, high]) if low <= high => Some((low, Some(high))),
                     _ => return Err(wrong("a list of one or two ascending numbers")),
                 };
-                let mode = self.resegment.as_ref().map_or(ResegmentMode::Absolute, |r| r.mode);
+                let mode = self.resegment_mode.unwrap_or(ResegmentMode::Absolute);
                 self.resegment = range.map(|range| Resegment { range, mode });
             }
             "resegmentMode" => {
@@ -197,6 +213,7 @@ impl Settings {
                     Some("sigma") => ResegmentMode::Sigma,
                     _ => return Err(wrong("absolute, relative or sigma")),
                 };
+                self.resegment_mode = Some(mode);
                 if let Some(r) = &mut self.resegment {
                     r.mode = mode;
                 }
@@ -291,11 +308,8 @@ impl Params {
             };
             match section.as_str() {
                 "setting" => {
-                    // The mode is a part of the range, whichever comes first.
-                    let late = |k: &&String| k.as_str() == "resegmentMode";
-                    let keys = table.keys().filter(|k| !late(k)).chain(table.keys().filter(late));
-                    for key in keys {
-                        params.settings.set(key, &table[key])?;
+                    for (key, value) in table {
+                        params.settings.set(key, value)?;
                     }
                 }
                 "featureClass" => params.features = classes(table)?,

@@ -1,6 +1,6 @@
 //! Grey levels in their places.
 
-use super::Offset;
+use super::{Offset, rows};
 
 /// Why grey levels cannot be put in their places.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,50 @@ pub struct Extent {
     pub size: u32,
     /// How often.
     pub count: u64,
+}
+
+/// Sizes counted in a table; larger ones are rare and kept in a list.
+const TABLE: usize = 32;
+
+/// Counts extents: a table for the small, a list for the large, so that memory grows with what there
+/// is and not with the largest size.
+#[derive(Debug)]
+pub(crate) struct Extents {
+    table: Vec<u32>,
+    large: Vec<(u16, u32)>,
+}
+
+impl Extents {
+    /// Nothing counted yet.
+    pub(crate) fn new(levels: usize) -> Self {
+        Self { table: vec![0; levels * TABLE], large: Vec::new() }
+    }
+
+    /// Counts an extent of `size` voxels, at least 1.
+    #[inline]
+    pub(crate) fn add(&mut self, level: u16, size: u32) {
+        if size as usize <= TABLE {
+            self.table[usize::from(level) * TABLE + size as usize - 1] += 1;
+        } else {
+            self.large.push((level, size));
+        }
+    }
+
+    /// What was counted, ascending.
+    pub(crate) fn sorted(mut self) -> Vec<Extent> {
+        self.large.sort_unstable();
+        let mut large = self.large.chunk_by(|a, b| a == b).peekable();
+        let mut all = Vec::new();
+        for (k, row) in self.table.chunks(TABLE).enumerate() {
+            let level = k as u16;
+            let small = row.iter().enumerate().filter(|(_, n)| **n > 0);
+            all.extend(small.map(|(j, &n)| Extent { level, size: j as u32 + 1, count: u64::from(n) }));
+            while let Some(same) = large.next_if(|c| c[0].0 == level) {
+                all.push(Extent { level, size: same[0].1, count: same.len() as u64 });
+            }
+        }
+        all
+    }
 }
 
 /// Grey levels of a region in its box, with a margin so wide that no neighbour lies outside.
@@ -54,27 +98,21 @@ impl LevelGrid {
         }
         distinct.iter().enumerate().for_each(|(k, &l)| rank[l as usize] = k as u32 + 1);
         let margin = reach as usize;
-        let [nx, ny, _] = size;
-        let size = size.map(|n| n + 2 * margin);
+        let inner = size;
+        let size = inner.map(|n| n + 2 * margin);
         let total: usize = size.iter().product();
         if u32::try_from(total).is_err() {
             return Err(LevelError::Cells(size));
         }
         let mut cells = vec![0u16; total];
         let mut places = Vec::with_capacity(levels.len());
-        // Places advance with the voxels, which are ascending: no division per voxel.
-        let (mut row, mut row_start, mut cell_start) = (usize::MAX, 0, 0);
-        for (&voxel, &level) in voxels.iter().zip(levels) {
-            let voxel = voxel as usize;
-            if row == usize::MAX || voxel >= row_start + nx {
-                row = voxel / nx;
-                row_start = row * nx;
-                let (y, z) = (row % ny, row / ny);
-                cell_start = ((z + margin) * size[1] + y + margin) * size[0] + margin;
+        let mut levels = levels.iter();
+        for row in rows(inner, voxels) {
+            let first = ((row.z + margin) * size[1] + row.y + margin) * size[0] + margin;
+            for (x, &level) in row.x().zip(&mut levels) {
+                cells[first + x] = rank[level as usize] as u16;
+                places.push((first + x) as u32);
             }
-            let cell = cell_start + voxel - row_start;
-            cells[cell] = rank[level as usize] as u16;
-            places.push(cell as u32);
         }
         Ok(Self { levels: distinct, cells, voxels: places, size })
     }

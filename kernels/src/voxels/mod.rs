@@ -6,7 +6,10 @@ pub mod cases;
 mod directions;
 mod levels;
 mod lines;
+mod rows;
 
 pub use directions::{Offset, offsets};
+pub(crate) use levels::Extents;
 pub use levels::{Extent, LevelError, LevelGrid};
 pub use lines::{Real, Tile, Volume, WIDTH};
+pub use rows::{Row, rows};

@@ -3,6 +3,7 @@
 use nalgebra::{Matrix3, SymmetricEigen};
 use osteon_kernels::ops::diameter::{Diameters, diameters};
 use osteon_kernels::ops::mesh::{Mesh, Solid};
+use osteon_kernels::voxels::rows;
 
 use super::{Compute, FeatureClass};
 use crate::roi::Region;
@@ -66,13 +67,21 @@ fn compute(region: &Region) -> Vec<f64> {
 fn axes(region: &Region) -> [f64; 3] {
     // Integer moments: exact, whatever the order.
     let (mut first, mut second) = ([0i128; 3], [[0i128; 3]; 3]);
-    for &voxel in &region.voxels {
-        let at = region.place(voxel).map(|p| p as i64);
-        for a in 0..3 {
-            first[a] += i128::from(at[a]);
-            for b in a..3 {
-                second[a][b] += i128::from(at[a] * at[b]);
-            }
+    for row in rows(region.size, &region.voxels) {
+        let n = row.voxels.len() as i64;
+        let (y, z) = (row.y as i64, row.z as i64);
+        let (mut x, mut xx) = (0i64, 0i64);
+        for at in row.x() {
+            x += at as i64;
+            xx += (at * at) as i64;
+        }
+        for (sum, part) in first.iter_mut().zip([x, n * y, n * z]) {
+            *sum += i128::from(part);
+        }
+        for (sums, parts) in
+            second.iter_mut().zip([[xx, x * y, x * z], [0, n * y * y, n * y * z], [0, 0, n * z * z]])
+        {
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += i128::from(part));
         }
     }
     let n = region.voxels.len() as i128;

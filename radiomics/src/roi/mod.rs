@@ -10,7 +10,7 @@ pub use resegment::{Resegment, ResegmentMode};
 pub use selection::Selection;
 pub(crate) use window::Window;
 
-use osteon_kernels::voxels::{LevelError, LevelGrid};
+use osteon_kernels::voxels::{LevelError, LevelGrid, rows};
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
@@ -85,7 +85,8 @@ impl Region {
     ) -> Result<Self, RadiomicsError> {
         let [nx, ny, _] = labels.geometry.size;
         let size: [usize; 3] = std::array::from_fn(|k| bounds.high[k] - bounds.low[k] + 1);
-        if u32::try_from(size.iter().product::<usize>()).is_err() {
+        // With the margin of a mesh.
+        if u32::try_from(size.iter().map(|n| n + 2).product::<usize>()).is_err() {
             let reason = format!("its bounding box of {size:?} voxels is too large");
             return Err(RadiomicsError::Region { label, reason });
         }
@@ -149,13 +150,9 @@ impl Region {
     fn gather(&self, window: Window, value: impl Fn(usize) -> f64) -> Result<Vec<f64>, RadiomicsError> {
         let [x, y, z]: [usize; 3] = std::array::from_fn(|k| self.corner[k] - window.corner[k]);
         let mut values = Vec::with_capacity(self.voxels.len());
-        // Voxels ascend: places are found once a row.
-        let (nx, ny) = (self.size[0] as u32, self.size[1] as u32);
-        for row in self.voxels.chunk_by(|a, b| a / nx == b / nx) {
-            let line = row[0] / nx;
-            let start =
-                ((z + (line / ny) as usize) * window.size[1] + y + (line % ny) as usize) * window.size[0] + x;
-            values.extend(row.iter().map(|&voxel| value(start + (voxel - line * nx) as usize)));
+        for row in rows(self.size, &self.voxels) {
+            let start = ((z + row.z) * window.size[1] + y + row.y) * window.size[0] + x;
+            values.extend(row.x().map(|x| value(start + x)));
         }
         match values.iter().position(|v| !v.is_finite()) {
             None => Ok(values),
@@ -224,11 +221,23 @@ fn bounds(labels: &Labels) -> Vec<Bounds> {
     let none = || vec![Bounds::NONE; usize::from(u16::MAX) + 1];
     let slice = |(z, slice): (usize, &[u16])| {
         let mut found: Vec<(u16, Bounds)> = Vec::new();
-        for (k, &label) in slice.iter().enumerate().filter(|(_, l)| **l > 0) {
-            let at = [k % nx, k / nx, z];
-            match found.iter_mut().find(|(l, _)| *l == label) {
-                Some((_, b)) => b.add(at),
-                None => found.push((label, Bounds { low: at, high: at, voxels: 1 })),
+        // Most rows are empty, and most voxels of the others have the label of the one before.
+        for (y, row) in slice.chunks(nx).enumerate() {
+            if row.iter().fold(0, |any, label| any | label) == 0 {
+                continue;
+            }
+            let mut x = 0;
+            for run in row.chunk_by(|a, b| a == b) {
+                let (label, start) = (run[0], x);
+                x += run.len();
+                if label == 0 {
+                    continue;
+                }
+                let here = Bounds { low: [start, y, z], high: [x - 1, y, z], voxels: run.len() };
+                match found.iter_mut().find(|(l, _)| *l == label) {
+                    Some((_, bounds)) => bounds.join(&here),
+                    None => found.push((label, here)),
+                }
             }
         }
         found

@@ -88,6 +88,7 @@ impl Extract {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.check()?;
         let selection = Selection { whole: self.whole, ..self.labels.clone() };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
         let grids = match (self.resample_mask, self.resample_image) {

@@ -60,6 +60,7 @@ impl Run {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.check()?;
         let mut settings = Settings::default();
         self.skeleton.iter().try_for_each(|text| settings.assign(text))?;
         let source = match self.label_maps {

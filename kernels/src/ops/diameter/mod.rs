@@ -20,6 +20,7 @@ pub use op::DiameterOp;
 use rayon::prelude::*;
 
 use crate::ops::mesh::Solid;
+use crate::voxels::rows;
 use hull::{Point, hull};
 
 /// Largest distances between vertices in mm, by PyRadiomics' names.
@@ -73,15 +74,17 @@ pub fn diameters(solid: &Solid) -> Diameters {
     let mut along_x = Lines::new(nz, ny);
     let mut along_y = Lines::new(nz, nx);
     let strides = [1, solid.size[0], solid.size[0] * solid.size[1]];
-    for cell in (0..solid.cells.len()).filter(|&c| solid.cells[c] > 0) {
-        let place = [cell % strides[1], cell / strides[1] % solid.size[1], cell / strides[2]];
-        for axis in 0..3 {
-            for (neighbour, step) in [(cell - strides[axis], -1), (cell + strides[axis], 1)] {
-                if solid.cells[neighbour] == 0 {
-                    let mut vertex = place.map(|p| 2 * p as i32);
-                    vertex[axis] += step;
-                    along_x.add(vertex[2], vertex[1], vertex[0]);
-                    along_y.add(vertex[2], vertex[0], vertex[1]);
+    for row in rows(solid.size, &solid.voxels) {
+        for x in row.x() {
+            let (place, cell) = ([x, row.y, row.z], row.start as usize + x);
+            for axis in 0..3 {
+                for (neighbour, step) in [(cell - strides[axis], -1), (cell + strides[axis], 1)] {
+                    if solid.cells[neighbour] == 0 {
+                        let mut vertex = place.map(|p| 2 * p as i32);
+                        vertex[axis] += step;
+                        along_x.add(vertex[2], vertex[1], vertex[0]);
+                        along_y.add(vertex[2], vertex[0], vertex[1]);
+                    }
                 }
             }
         }

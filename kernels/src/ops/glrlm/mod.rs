@@ -13,10 +13,7 @@ mod op;
 
 pub use op::GlrlmOp;
 
-use crate::voxels::{Extent, LevelGrid, Offset};
-
-/// Lengths counted in a table; longer runs are rare and kept in a list.
-const TABLE: usize = 32;
+use crate::voxels::{Extent, Extents, LevelGrid, Offset};
 
 /// Counts the runs along `offset` (a step of one voxel): level, length and how often, ascending.
 /// Empty when no line along `offset` holds two voxels of the region, as PyRadiomics drops such
@@ -24,8 +21,7 @@ const TABLE: usize = 32;
 pub fn runs(grid: &LevelGrid, offset: Offset) -> Vec<Extent> {
     let stride = grid.stride(offset);
     let cells = &grid.cells;
-    let mut table = vec![0u32; grid.levels.len() * TABLE];
-    let mut long: Vec<(u16, u32)> = Vec::new();
+    let mut runs = Extents::new(grid.levels.len());
     let mut longest = 1;
     for &cell in &grid.voxels {
         let level = cells[cell as usize];
@@ -39,27 +35,12 @@ pub fn runs(grid: &LevelGrid, offset: Offset) -> Vec<Extent> {
             length += 1;
         }
         longest = longest.max(length);
-        if length <= TABLE {
-            table[usize::from(level - 1) * TABLE + length - 1] += 1;
-        } else {
-            long.push((level - 1, length as u32));
-        }
+        runs.add(level - 1, length);
     }
     if longest == 1 && !has_two_in_line(grid, offset) {
         return Vec::new();
     }
-    long.sort_unstable();
-    let mut long = long.chunk_by(|a, b| a == b).peekable();
-    let mut all = Vec::new();
-    for (k, row) in table.chunks(TABLE).enumerate() {
-        let level = k as u16;
-        let short = row.iter().enumerate().filter(|(_, n)| **n > 0);
-        all.extend(short.map(|(j, &n)| Extent { level, size: j as u32 + 1, count: u64::from(n) }));
-        while let Some(same) = long.next_if(|c| c[0].0 == level) {
-            all.push(Extent { level, size: same[0].1, count: same.len() as u64 });
-        }
-    }
-    all
+    runs.sorted()
 }
 
 /// Whether some line along `offset` holds two voxels of the region.

@@ -7,7 +7,8 @@
 //! | cubes | `[256, 4]` | cubes of each case, and the sums of their places along x, y, z; exact integers |
 //! | mesh | `[2]` | volume in mm3, area in mm2 |
 //!
-//! Vertices lie half way between a voxel inside and one outside. The triangles of a case are the same
+//! Places count from the corner of the box with its margin (the surfaces of ambiguous cases are not
+//! closed, so the volume depends on the origin). Vertices lie half way between a voxel inside and one outside. The triangles of a case are the same
 //! in every cube but for its place, so cubes are only counted and `mesh` follows from `cubes`
 //! whatever their order. Lorensen and Cline, Computer Graphics 21 (1987); volume by signed tetrahedra.
 
@@ -19,6 +20,7 @@ pub(crate) use op::{of_form, spacing};
 
 use rayon::prelude::*;
 
+use crate::voxels::rows;
 use table::{MIDPOINTS, TRIANGLES};
 
 /// Volume and area of a region's mesh.
@@ -37,22 +39,24 @@ pub struct Solid {
     pub(crate) size: [usize; 3],
     /// 1 inside, 0 outside, x fastest.
     pub(crate) cells: Vec<u8>,
+    /// Cell of each voxel of the region, ascending.
+    pub(crate) voxels: Vec<u32>,
     /// mm along x, y, z.
     pub(crate) spacing: [f64; 3],
 }
 
 impl Solid {
-    /// The `voxels` (ascending indices) in a box of `size`.
+    /// The `voxels` (ascending indices) in a box of `size`, whose padded cells must be fewer than 2^32.
     pub fn new(size: [usize; 3], voxels: &[u32], spacing: [f64; 3]) -> Self {
-        let [nx, ny, _] = size;
-        let size = size.map(|n| n + 2);
+        let (inner, size) = (size, size.map(|n| n + 2));
         let mut cells = vec![0u8; size.iter().product()];
-        for &voxel in voxels {
-            let v = voxel as usize;
-            let [x, y, z] = [v % nx, v / nx % ny, v / (nx * ny)];
-            cells[((z + 1) * size[1] + y + 1) * size[0] + x + 1] = 1;
+        let mut places = Vec::with_capacity(voxels.len());
+        for row in rows(inner, voxels) {
+            let first = ((row.z + 1) * size[1] + row.y + 1) * size[0] + 1;
+            places.extend(row.x().map(|x| (first + x) as u32));
+            row.x().for_each(|x| cells[first + x] = 1);
         }
-        Self { size, cells, spacing }
+        Self { size, cells, voxels: places, spacing }
     }
 }
 
@@ -137,6 +141,10 @@ fn tally_slab(solid: &Solid, z: usize, mut tallies: Vec<Tally>) -> Vec<Tally> {
     for y in 0..ny - 1 {
         let row = |dy: usize, dz: usize| &solid.cells[((z + dz) * ny + y + dy) * nx..][..nx];
         let rows = [row(0, 0), row(1, 0), row(0, 1), row(1, 1)];
+        // Most rows of a box are empty.
+        if rows.iter().all(|row| row.iter().fold(0, |any, cell| any | cell) == 0) {
+            continue;
+        }
         // Corners of a face at one x, in the places they have on the lower side of a cube.
         let face = |x: usize| rows[0][x] | rows[1][x] << 3 | rows[2][x] << 4 | rows[3][x] << 7;
         let mut left = face(0);

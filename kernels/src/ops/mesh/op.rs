@@ -62,7 +62,9 @@ impl Op for MeshOp {
                             .chars()
                             .map(|edge| MIDPOINTS[edge.to_digit(16).unwrap_or(0) as usize])
                             .map(|m| {
-                                let at = |k: usize, p: i64| (p as f64 + f64::from(m[k]) / 2.0) * mm[k];
+                                // Places count from the margin: some surfaces are not closed, and the
+                                // volume of such a one depends on where the origin is.
+                                let at = |k: usize, p: i64| ((p + 1) as f64 + f64::from(m[k]) / 2.0) * mm[k];
                                 [at(0, x), at(1, y), at(2, z)]
                             })
                             .collect();
