@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 20] = [
         &[],
         &["train"],
         &["predict"],
@@ -57,6 +57,12 @@ fn help() {
         &["radiomics"],
         &["radiomics", "extract"],
         &["report"],
+        &["slurm"],
+        &["slurm", "render"],
+        &["slurm", "usage"],
+        &["bench"],
+        &["bench", "allreduce"],
+        &["bench", "scaling"],
         &["doctor"],
         &["demo"],
         &["completions"],
