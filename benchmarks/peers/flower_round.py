@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 
+import flwr
 import numpy as np
 from flwr.client import NumPyClient
 from flwr.common import ndarrays_to_parameters
@@ -52,8 +53,6 @@ def main():
     )
     # The first rounds start Ray's workers.
     ms = [(b - a) * 1e3 for a, b in zip(strategy.at[2:], strategy.at[3:])]
-    import flwr
-
     line = {"peer": f"flwr {flwr.__version__}", "params": params, "clients": CLIENTS, "rounds": len(ms)}
     line |= {"median_ms": statistics.median(ms), "min_ms": min(ms)}
     print(json.dumps(line))
