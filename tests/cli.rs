@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 16] = [
+    let verbs: [&[&str]; 0] = [
         &[],
         &["train"],
         &["predict"],
@@ -57,8 +57,17 @@ fn help() {
         &["radiomics"],
         &["radiomics", "extract"],
         &["radiomics", "index"],
+        &["radiomics", "merge"],
+        &["radiomics", "run"],
+        &["radiomics", "skeleton"],
         &["radiomics", "suv"],
         &["report"],
+        &["slurm"],
+        &["slurm", "render"],
+        &["slurm", "usage"],
+        &["bench"],
+        &["bench", "allreduce"],
+        &["bench", "scaling"],
         &["doctor"],
         &["demo"],
         &["completions"],

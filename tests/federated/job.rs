@@ -126,6 +126,15 @@ impl Job {
         self.kill_all();
     }
 
+    /// `kill -9` to one rank; waits for the end of the job, which is the launcher's business.
+    pub fn kill_one(self, rank: u32) -> Ended {
+        let all = self.ranks();
+        signal("KILL", &[rank]);
+        let ended = self.wait();
+        wait_for_release(&all);
+        ended
+    }
+
     fn kill_all(&mut self) {
         // Held still first, or it starts a rank between the list and the kill.
         signal("STOP", &[self.child.id()]);
@@ -133,10 +142,14 @@ impl Job {
         all.extend(descendants(self.child.id()));
         signal("KILL", &all);
         let _ = self.child.wait();
-        // The lock of the run directory goes with its holder.
-        while all.iter().any(|pid| running(*pid)) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_for_release(&all);
+    }
+}
+
+/// The lock of the run directory goes with its holder.
+fn wait_for_release(pids: &[u32]) {
+    while pids.iter().any(|pid| running(*pid)) {
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -8,6 +8,7 @@ mod bits;
 mod exactness;
 mod faults;
 mod job;
+mod kills;
 mod resume;
 mod site_files;
 mod studies;

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -74,19 +75,34 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-/// Traffic of this rank per kind.
+/// Traffic of this rank per kind, and its time in collectives.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger([(AtomicU64, AtomicU64); Kind::ALL.len()]);
+pub(crate) struct Ledger {
+    sent: [(AtomicU64, AtomicU64); Kind::ALL.len()],
+    inside_ns: AtomicU64,
+}
 
 impl Ledger {
     pub(crate) fn book(&self, kind: Kind, words: usize) {
-        let (messages, bytes) = &self.0[kind as usize];
+        let (messages, bytes) = &self.sent[kind as usize];
         messages.fetch_add(1, Ordering::Relaxed);
         bytes.fetch_add(8 * words as u64, Ordering::Relaxed);
     }
 
+    /// Runs a collective and books its time.
+    pub(crate) fn time<T>(&self, collective: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let out = collective();
+        self.inside_ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        out
+    }
+
+    pub(crate) fn inside(&self) -> Duration {
+        Duration::from_nanos(self.inside_ns.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn traffic(&self, kind: Kind) -> Traffic {
-        let (messages, bytes) = &self.0[kind as usize];
+        let (messages, bytes) = &self.sent[kind as usize];
         Traffic { messages: messages.load(Ordering::Relaxed), bytes: bytes.load(Ordering::Relaxed) }
     }
 }

@@ -165,6 +165,18 @@ fn phases(out: &mut String, summary: &Summary) {
     });
     let whole = vec!["wall".to_owned(), format!("{:.3}", summary.wall_s), "100.0".to_owned(), String::new()];
     table(out, "Time", &["phase", "s", "%", "slowest rank / mean"], rows.chain([whole]));
+    if summary.ranks.len() < 2 {
+        return;
+    }
+    let rows = summary.ranks.iter().map(|r| {
+        let time = |s: f64| format!("{s:.3}");
+        let mib = |bytes: u64| format!("{:.1}", bytes as f64 / (1024.0 * 1024.0));
+        let spent = [r.compute_s, r.wait_s, r.communicate_s].map(time);
+        [vec![r.rank.to_string(), r.host.clone()], spent.into(), vec![mib(r.bytes), mib(r.peak_memory_bytes)]]
+            .concat()
+    });
+    let head = ["rank", "node", "compute s", "wait s", "communicate s", "sent MiB", "peak MiB"];
+    table(out, "Ranks", &head, rows);
 }
 
 fn provenance(out: &mut String, summary: &Summary, run: &Value) {

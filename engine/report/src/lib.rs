@@ -2,6 +2,8 @@
 //!
 //! - [`records`]: the files `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
 //! - [`json`]: reading and writing JSON and JSON lines,
+//! - [`status`]: the file `status.json`,
+//! - [`scaling`]: several runs of a study on more and more cores,
 //! - [`svg`]: line and step charts, [`png`](mod@png): pictures, [`sheet`]: a page of them,
 //! - [`html`]: the page `report.html`.
 //!
@@ -13,10 +15,15 @@ pub mod html;
 pub mod json;
 pub mod png;
 pub mod records;
+pub mod scaling;
 pub mod sheet;
+pub mod status;
 pub mod svg;
 
 pub use error::ReportError;
 pub use json::Lines;
 pub use png::Raster;
-pub use records::{CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, SiteMetric, SiteResult, Summary};
+pub use records::{
+    CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, RankTime, SiteMetric, SiteResult, Summary,
+};
+pub use status::{RunState, Status};

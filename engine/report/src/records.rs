@@ -55,6 +55,45 @@ pub struct Summary {
     pub phases: Vec<Phase>,
     /// Peak resident memory of the largest rank.
     pub peak_memory_bytes: u64,
+    /// Time, bytes and memory of each rank.
+    #[serde(default)]
+    pub ranks: Vec<RankTime>,
+}
+
+impl Summary {
+    /// Largest over mean computing time of the ranks; 1 is balanced. `None` in one process.
+    pub fn imbalance(&self) -> Option<f64> {
+        let most = self.ranks.iter().map(|r| r.compute_s).fold(0.0, f64::max);
+        let mean = self.ranks.iter().map(|r| r.compute_s).sum::<f64>() / self.ranks.len() as f64;
+        (self.ranks.len() > 1 && mean > 0.0).then(|| most / mean)
+    }
+}
+
+/// Where the wall time of a rank went: `compute_s + wait_s + communicate_s` is all of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RankTime {
+    /// Rank, from 0.
+    pub rank: usize,
+    /// Its node.
+    pub host: String,
+    /// Outside collectives, in seconds.
+    pub compute_s: f64,
+    /// In collectives before the slowest rank arrived, in seconds; an estimate, since clocks of nodes differ.
+    pub wait_s: f64,
+    /// The rest of the time in collectives, in seconds.
+    pub communicate_s: f64,
+    /// Payload handed to collectives.
+    pub bytes: u64,
+    /// Peak resident memory.
+    pub peak_memory_bytes: u64,
+}
+
+impl RankTime {
+    /// Share of the rank's time inside collectives.
+    pub fn mpi_share(&self) -> f64 {
+        let inside = self.wait_s + self.communicate_s;
+        inside / (inside + self.compute_s).max(f64::MIN_POSITIVE)
+    }
 }
 
 /// Concordance over the seeds of a run.

@@ -46,6 +46,13 @@ pub trait Transport: Send + Sync {
     /// If a rank is lost.
     fn max(&self, mine: &[u64], most: &mut [u64]) -> Result<(), FederateError>;
 
+    /// `total[i]` becomes the sum of `mine[i]` over all ranks, rounded in whatever order the sum is formed:
+    /// no model is made of it, it is what an exact sum is measured against.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    fn sum_f32(&self, mine: &[f32], total: &mut [f32]) -> Result<(), FederateError>;
+
     /// Ends every rank of the job with this exit code.
     fn abort(&self, code: i32);
 }
@@ -132,6 +139,11 @@ impl Comm {
         Kind::ALL.iter().map(|&k| self.traffic(k).bytes).sum()
     }
 
+    /// Time this rank has spent in collectives so far, waiting for the others included.
+    pub fn time_in_collectives(&self) -> Duration {
+        self.ledger.inside()
+    }
+
     /// Messages and bytes of one kind so far.
     pub fn traffic(&self, kind: Kind) -> Traffic {
         self.ledger.traffic(kind)
@@ -155,7 +167,7 @@ impl Comm {
     pub(crate) fn sum_into(&self, kind: Kind, mine: &[u64], total: &mut [u64]) -> Result<(), FederateError> {
         self.book(kind, mine);
         let _waiting = self.watchdog.waiting(kind);
-        self.transport.sum(mine, total)
+        self.ledger.time(|| self.transport.sum(mine, total))
     }
 
     pub(crate) fn sum(&self, kind: Kind, words: &mut [u64]) -> Result<(), FederateError> {
@@ -167,7 +179,7 @@ impl Comm {
         let mine = words.to_vec();
         self.book(kind, &mine);
         let _waiting = self.watchdog.waiting(kind);
-        self.transport.max(&mine, words)
+        self.ledger.time(|| self.transport.max(&mine, words))
     }
 
     /// The transport without the books: only for measuring what they cost.

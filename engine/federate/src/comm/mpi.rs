@@ -6,7 +6,7 @@ use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives};
+use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence};
 use osteon_core::provenance::host_name;
 
 use super::Transport;
@@ -40,7 +40,7 @@ impl Mpi {
         Ok(Self { _universe: universe, rank, size, chunk_words: chunk_words.max(1) })
     }
 
-    fn reduce(&self, mine: &[u64], out: &mut [u64], with: SystemOperation) {
+    fn reduce<T: Equivalence>(&self, mine: &[T], out: &mut [T], with: SystemOperation) {
         let world = SimpleCommunicator::world();
         for (mine, out) in mine.chunks(self.chunk_words).zip(out.chunks_mut(self.chunk_words)) {
             world.all_reduce_into(mine, out, with);
@@ -68,6 +68,11 @@ impl Transport for Mpi {
 
     fn max(&self, mine: &[u64], most: &mut [u64]) -> Result<(), FederateError> {
         self.reduce(mine, most, SystemOperation::max());
+        Ok(())
+    }
+
+    fn sum_f32(&self, mine: &[f32], total: &mut [f32]) -> Result<(), FederateError> {
+        self.reduce(mine, total, SystemOperation::sum());
         Ok(())
     }
 

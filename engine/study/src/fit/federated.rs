@@ -208,6 +208,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         phases.add("train", Duration::from_secs_f64(record.local_s));
         phases.add("aggregate", Duration::from_secs_f64(record.aggregate_s));
         phases.add("evaluate", Duration::from_secs_f64(record.evaluate_s));
+        phases.wait(Duration::from_secs_f64((record.local_max_s - record.local_s).max(0.0)));
         let metric = metric(record, names, &replicates, common.get(), job.cohorts.scope);
         if let Some(dir) = job.dir {
             let opened = match lines.take() {

@@ -1,5 +1,9 @@
 //! The cost of an aggregation round beside its physical limit.
 
+mod allreduce;
+
+pub use allreduce::{Line, Size, Spread, Sum, allreduce};
+
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
