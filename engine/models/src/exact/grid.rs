@@ -25,6 +25,9 @@ pub struct Grouping {
     pub cells: Cells,
     /// Neighbouring cells are joined until each has this many events; 0 joins none.
     pub min_count: u64,
+    /// All strata have the same bins, each with the minimum of events of every stratum, so that they
+    /// can be compared time by time. Otherwise each stratum has its own.
+    pub common: bool,
 }
 
 /// Cells of equal width where only a minimum count was asked for.
@@ -58,7 +61,7 @@ impl SharedTimes {
         }
         let strata = most[1] as usize;
         let edges = match (&grouping.cells, grouping.min_count) {
-            (Cells::Times, 0) => return Self::union(&mine, strata, reduce),
+            (Cells::Times, 0) => return Self::union(&mine, strata, grouping.common, reduce),
             (Cells::Times, _) => equal_cells(CELLS, number(most[0])),
             (Cells::Equal(cells), _) => equal_cells(*cells, number(most[0])),
             (Cells::Edges(edges), _) => with_last(edges, number(most[0])),
@@ -72,10 +75,12 @@ impl SharedTimes {
         reduce.count(&mut events)?;
         let mut shared = Self { times: Vec::new(), bins: None };
         let mut bins = Vec::with_capacity(strata);
-        for (stratum, events) in events.chunks_exact(edges.len()).enumerate() {
-            let joined = join(&edges, events, grouping.min_count).ok_or(CoxError::FewEvents {
+        let rows: Vec<&[u64]> = events.chunks_exact(edges.len()).collect();
+        for stratum in 0..strata {
+            let joint = if grouping.common { rows.as_slice() } else { &rows[stratum..=stratum] };
+            let joined = join(&edges, joint, grouping.min_count).ok_or_else(|| CoxError::FewEvents {
                 stratum: stratum as u32,
-                events: events.iter().sum(),
+                events: rows[stratum].iter().sum(),
                 least: grouping.min_count,
             })?;
             let holding = joined.iter().filter(|bin| bin.1 > 0);
@@ -86,13 +91,16 @@ impl SharedTimes {
         Ok(shared)
     }
 
-    fn union(mine: &[EventTime], strata: usize, reduce: &dyn Reduce) -> Result<Self, CoxError> {
+    fn union(mine: &[EventTime], strata: usize, common: bool, reduce: &dyn Reduce) -> Result<Self, CoxError> {
         let mut times = Vec::new();
+        let mut keys: Vec<u64> = Vec::new();
         for stratum in 0..strata as u32 {
-            let mut keys: Vec<u64> =
-                mine.iter().filter(|t| t.stratum == stratum).map(|t| key(t.time)).collect();
-            reduce.union(&mut keys)?;
-            times.extend(keys.into_iter().map(|k| EventTime { stratum, time: number(k) }));
+            if !common || stratum == 0 {
+                let here = mine.iter().filter(|t| common || t.stratum == stratum);
+                keys = here.map(|t| key(t.time)).collect();
+                reduce.union(&mut keys)?;
+            }
+            times.extend(keys.iter().map(|&k| EventTime { stratum, time: number(k) }));
         }
         Ok(Self { times, bins: None })
     }
@@ -161,27 +169,23 @@ fn rounded_up(x: f64) -> f64 {
     if up < x { x } else { up }
 }
 
-/// Joins neighbouring cells until each bin has `least` events; gives ends and events of the bins. A
-/// remainder joins the last bin. `None` if there are some events, but fewer than `least`.
-fn join(edges: &[f64], events: &[u64], least: u64) -> Option<Vec<(f64, u64)>> {
+/// Joins neighbouring cells until each bin has `least` events of every row of `events`; gives ends
+/// and events of the bins. A remainder joins the last bin. `None` if there are events, but too few.
+fn join(edges: &[f64], events: &[&[u64]], least: u64) -> Option<Vec<(f64, u64)>> {
     let mut bins: Vec<(f64, u64)> = Vec::new();
-    let mut open = 0;
-    for (&edge, &events) in edges.iter().zip(events) {
-        open += events;
-        if open >= least {
-            bins.push((edge, open));
-            open = 0;
+    let mut open = vec![0; events.len()];
+    for (cell, &edge) in edges.iter().enumerate() {
+        open.iter_mut().zip(events).for_each(|(open, row)| *open += row[cell]);
+        if open.iter().all(|&n| n >= least) {
+            bins.push((edge, open.iter().sum()));
+            open.fill(0);
         }
     }
+    let rest: u64 = open.iter().sum();
     match bins.last_mut() {
-        Some(last) => {
-            // The bin reaches to the end of the axis, events or none.
-            if open > 0 {
-                *last = (edges[edges.len() - 1], last.1 + open);
-            }
-        }
-        None if open == 0 => {}
-        None => return None,
+        Some(last) if rest > 0 => *last = (edges[edges.len() - 1], last.1 + rest),
+        None if rest > 0 => return None,
+        _ => {}
     }
     Some(bins)
 }
@@ -199,7 +203,7 @@ mod tests {
     }
 
     fn agreed(cells: Cells, min_count: u64) -> SharedTimes {
-        SharedTimes::agree(&outcome(), &Grouping { cells, min_count }, &Here).expect("events")
+        SharedTimes::agree(&outcome(), &Grouping { cells, min_count, common: false }, &Here).expect("events")
     }
 
     fn ends(times: &SharedTimes) -> Vec<f64> {
@@ -239,8 +243,24 @@ mod tests {
         // A remainder joins the last bin.
         assert_eq!(ends(&agreed(Cells::Equal(4), 4)), [12.0]);
         assert_eq!(ends(&agreed(Cells::Times, 5)), [12.0]);
-        let few = SharedTimes::agree(&outcome(), &Grouping { cells: Cells::Times, min_count: 6 }, &Here);
+        let grouping = Grouping { min_count: 6, ..Grouping::default() };
+        let few = SharedTimes::agree(&outcome(), &grouping, &Here);
         assert_eq!(few, Err(CoxError::FewEvents { stratum: 0, events: 5, least: 6 }));
+    }
+
+    #[test]
+    fn common_bins_have_the_minimum_of_every_stratum() {
+        let strata = [0, 0, 0, 1, 1, 0, 1, 1];
+        let outcome = Outcome { strata: Some(&strata), ..outcome() };
+        let ends = |cells, min_count, common| {
+            let grouping = Grouping { cells, min_count, common };
+            let times = SharedTimes::agree(&outcome, &grouping, &Here).expect("events");
+            times.times.iter().map(|t| (t.stratum, t.time)).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(Cells::Equal(4), 1, false), [(0, 3.0), (0, 12.0), (1, 6.0), (1, 12.0)]);
+        assert_eq!(ends(Cells::Equal(4), 1, true), [(0, 6.0), (0, 12.0), (1, 6.0), (1, 12.0)]);
+        assert_eq!(ends(Cells::Times, 0, true).len(), 2 * 5);
+        assert_eq!(ends(Cells::Times, 0, false).len(), 5);
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn grouped_it_is_the_fit_of_grouped_times() {
     let random = Random::new(5, 500);
     let options = Options::default();
     for (all, min_count) in [(false, 0), (true, 0), (false, 25), (true, 25)] {
-        let grouping = Grouping { cells: Cells::Equal(12), min_count };
+        let grouping = Grouping { cells: Cells::Equal(12), min_count, common: false };
         let cohort = random.cohort(all);
         let (exact, times) = fit(&cohort, &options, &grouping, &Here).expect("a fit");
         let (time, entry) = times.group(&cohort.outcome());
@@ -114,7 +114,7 @@ fn grouped_it_is_the_fit_of_grouped_times() {
     }
     // Both groupings answer the same question, so they nearly agree; they are not the same.
     let fine = fit(&random.cohort(false), &options, &Grouping::default(), &Here).expect("a fit").0;
-    let grouping = Grouping { cells: Cells::Equal(12), min_count: 0 };
+    let grouping = Grouping { cells: Cells::Equal(12), ..Grouping::default() };
     let coarse = fit(&random.cohort(false), &options, &grouping, &Here).expect("a fit").0;
     let moved = (fine.coefficients[0] - coarse.coefficients[0]).abs();
     assert!(moved > 1e-4 && moved < 2.0 * fine.se[0], "{moved}");
