@@ -113,7 +113,7 @@ fn main() {
         let averaged = median_ms(|| {
             local.train(&all, 1);
         });
-        for (what, cells) in [("event times", Cells::Times), ("50 bins", Cells::Equal(50))] {
+        for (what, cells) in [("event times", Cells::Times), ("bins", Cells::Equal(50))] {
             let mut exact = batch(vec![patients.cohort(0..N)]);
             scale(&mut exact, sd);
             let comm = Comm::solo();

@@ -3,7 +3,7 @@
 //! One step: each participant computes the log-risks of its own patients; the sums over risk sets
 //! are added over all ([`crate::exact::sums`]); each forms d loss / d log-risk of its patients from
 //! the totals and goes back through the network; the gradients of the parameters are added over all,
-//! and each takes the same step of the optimiser. A step costs three maxima and three sums.
+//! and each takes the same step of the optimiser. A step costs four maxima and three sums.
 //!
 //! Every term of a sum over patients depends on that patient and the agreed numbers alone, and every
 //! such sum is free of order (exact, or on an agreed [`Grid`]). So the parameters have the same bits
