@@ -253,9 +253,11 @@ fn predict_writes_ids_risks_and_survival() {
     assert!(dir.error(&["predict", "run", "wrong.csv", "-o", "x.csv"], 4).contains("no column \"b\""));
     assert!(dir.error(&["predict", ".", "new.csv", "-o", "x.csv"], 2).contains("no finished run"));
     dir.json(&["train", "STUDY.toml", "-o", "fed", "--set", "train.arm=federated"]);
-    let error = dir.error(&["predict", "fed", "new.csv", "-o", "x.csv", "--survival", "5"], 2);
-    assert!(error.contains("baseline") && error.contains("hint: "), "{error}");
+    let record = dir.json(&["predict", "fed", "new.csv", "-o", "s.csv", "--survival", "5"]);
+    assert!(record["columns"].to_string().contains("survival_5"), "{record}");
     dir.json(&["train", "STUDY.toml", "-o", "folds", "--set", "split.folds=2"]);
+    let error = dir.error(&["predict", "folds", "new.csv", "-o", "x.csv", "--survival", "5"], 2);
+    assert!(error.contains("baseline") && error.contains("hint: "), "{error}");
     assert!(dir.error(&["predict", "folds", "new.csv", "-o", "x.csv"], 2).contains("--per-problem"));
     let record = dir.json(&["predict", "folds", "new.csv", "-o", "f.csv", "--per-problem"]);
     assert_eq!(record["columns"][1], "risk_fold0_seed0");

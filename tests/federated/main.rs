@@ -9,6 +9,11 @@ mod exactness;
 mod faults;
 mod job;
 mod kills;
+mod pooled;
+mod pooled_runs;
+#[allow(dead_code)] // Other tests use the rest of it.
+#[path = "../../engine/metrics/tests/oracle/r_survival.rs"]
+mod r_survival;
 mod resume;
 mod site_files;
 mod studies;

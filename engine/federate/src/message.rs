@@ -32,11 +32,13 @@ pub enum Kind {
     Roster,
     /// A number decided by rank 0 (the checkpoint to resume from).
     Decision,
+    /// Distinct values of all ranks (event times of an exact federation without time bins).
+    Union,
 }
 
 impl Kind {
     /// All kinds, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ParamSum,
         Self::ExactSum,
         Self::Count,
@@ -45,6 +47,7 @@ impl Kind {
         Self::Fault,
         Self::Roster,
         Self::Decision,
+        Self::Union,
     ];
 }
 
@@ -59,6 +62,7 @@ impl fmt::Display for Kind {
             Self::Fault => "fault check",
             Self::Roster => "roster",
             Self::Decision => "decision of rank 0",
+            Self::Union => "union of values",
         })
     }
 }

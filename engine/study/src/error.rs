@@ -152,6 +152,12 @@ impl StudyError {
     }
 }
 
+impl From<osteon_core::ReduceError> for StudyError {
+    fn from(error: osteon_core::ReduceError) -> Self {
+        Self::Cox(error.into())
+    }
+}
+
 /// As an error that can be shared with the other ranks.
 impl From<StudyError> for FederateError {
     fn from(error: StudyError) -> Self {

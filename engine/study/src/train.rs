@@ -165,6 +165,9 @@ fn finish(
     let study = &request.study;
     let (model, epochs) = match (study.model.kind, study.train.arm) {
         (ModelKind::Cox, _) => ("cox", 1),
+        (ModelKind::Deepsurv, Arm::Federated) if study.federation.exact => {
+            ("deepsurv", u64::from(study.federation.rounds))
+        }
         (ModelKind::Deepsurv, Arm::Federated) => {
             ("deepsurv", u64::from(study.federation.rounds) * u64::from(study.federation.local_epochs))
         }

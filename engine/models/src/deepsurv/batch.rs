@@ -48,25 +48,25 @@ pub struct Problem {
 
 /// Parameters and optimiser of one problem.
 #[derive(Debug, Clone, PartialEq)]
-struct State {
-    params: Vec<f32>,
+pub(super) struct State {
+    pub(super) params: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
     optimizer_steps: u64,
-    steps: u64,
-    epochs: u64,
+    pub(super) steps: u64,
+    pub(super) epochs: u64,
 }
 
 /// Problems that are trained together. A problem's bits do not depend on its neighbours.
 #[derive(Debug)]
 pub struct Batch {
-    spec: Spec,
-    training: Training,
-    layout: Layout,
-    level: Level,
-    problems: Vec<Problem>,
-    states: Vec<State>,
-    spaces: Mutex<Vec<Workspace>>,
+    pub(super) spec: Spec,
+    pub(super) training: Training,
+    pub(super) layout: Layout,
+    pub(super) level: Level,
+    pub(super) problems: Vec<Problem>,
+    pub(super) states: Vec<State>,
+    pub(super) spaces: Mutex<Vec<Workspace>>,
 }
 
 impl Batch {
@@ -241,10 +241,10 @@ pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
 }
 
 /// Epochs of one problem.
-struct Run<'a> {
-    network: Network<'a>,
-    training: &'a Training,
-    problem: &'a Problem,
+pub(super) struct Run<'a> {
+    pub network: Network<'a>,
+    pub training: &'a Training,
+    pub problem: &'a Problem,
 }
 
 impl Run<'_> {
@@ -302,22 +302,26 @@ impl Run<'_> {
     ) -> (f64, f64) {
         let input = StepInput { cohort, weights, seed: self.problem.seed, step: state.steps };
         let loss = self.network.step(&mut state.params, input, ws);
+        self.descend(state, &mut ws.gradient, anchor);
+        (loss.nll * loss.event_weight, loss.event_weight)
+    }
+
+    /// Moves the parameters along the gradient of the loss, `[P]`, to which the penalties are added.
+    pub(super) fn descend(&self, state: &mut State, gradient: &mut [f64], anchor: Option<&[f32]>) {
         let spec = self.network.spec;
         if spec.l2 > 0.0 {
-            for range in self.network.layout.penalised(spec) {
-                for i in range {
-                    ws.gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
-                }
+            for i in self.network.layout.penalised(spec).into_iter().flatten() {
+                gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
             }
         }
         let trainable = self.network.layout.trainable();
         if let Some(anchor) = anchor {
             for i in 0..trainable {
                 let away = f64::from(state.params[i]) - f64::from(anchor[i]);
-                ws.gradient[i] += self.training.proximal_mu * away;
+                gradient[i] += self.training.proximal_mu * away;
             }
         }
-        let gradient: Vec<f32> = ws.gradient.iter().map(|&g| g as f32).collect();
+        let gradient: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();
         state.steps += 1;
         state.optimizer_steps += 1;
         let decay = 1.0 + state.epochs as f64 * self.training.learning_rate_decay;
@@ -333,6 +337,5 @@ impl Run<'_> {
                 sgd(constants, params, &gradient, &mut state.first);
             }
         }
-        (loss.nll * loss.event_weight, loss.event_weight)
     }
 }

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arm, Batch, Features, ModelKind, OnSiteFailure, Optimizer, Seeds, SiteSource, Strategy, Study};
+use super::{
+    Arm, Batch, Features, ModelKind, OnSiteFailure, Optimizer, Seeds, SiteSource, Strategy, Study, TimeBins,
+};
 
 /// Widest hidden layer.
 const WIDEST: usize = 1 << 16;
 /// Most models of one study.
 const MOST_PROBLEMS: u128 = 1_000_000;
+
+/// Most bins of event times.
+const MOST_BINS: u32 = 100_000;
 
 /// What is wrong with a study.
 #[derive(Debug)]
@@ -176,19 +181,64 @@ fn federation(study: &Study, f: &mut Faults) {
     f.range("federation.round_deadline_s", fed.round_deadline_s, fed.round_deadline_s > 0.0, "positive");
     let bits = fed.scale_bits.is_none_or(|b| (8..=44).contains(&b));
     f.unless(bits, "federation.scale_bits", "must be from 8 to 44");
-    let averaged = study.model.kind == ModelKind::Deepsurv || study.train.arm != Arm::Federated;
-    f.hint(
-        averaged,
-        "model.kind",
-        "a federated cox model needs summed risk sets, which are not there yet",
-        "model.kind = \"deepsurv\" with hidden = [] is the linear model, averaged over sites",
-    );
+    bins(study, f);
+    exact(study, f);
     absent(study, f);
-    f.unless(
-        !(fed.exact && study.model.batch_norm && study.train.arm == Arm::Federated),
-        "federation.exact",
-        "excludes model.batch_norm: its statistics would have to cross at every step",
+}
+
+fn bins(study: &Study, f: &mut Faults) {
+    match &study.federation.time_bins {
+        Some(TimeBins::Number(n)) => {
+            f.unless(
+                (1..=MOST_BINS).contains(n),
+                "federation.time_bins",
+                format!("must be from 1 to {MOST_BINS}"),
+            );
+        }
+        Some(TimeBins::Ends(ends)) => f.unless(
+            !ends.is_empty()
+                && ends.iter().all(|t| t.is_finite() && *t > 0.0)
+                && ends.windows(2).all(|w| w[0] < w[1]),
+            "federation.time_bins",
+            "ends of bins must be positive and increasing",
+        ),
+        None => {}
+    }
+}
+
+fn exact(study: &Study, f: &mut Faults) {
+    let fed = &study.federation;
+    if study.train.arm != Arm::Federated {
+        return;
+    }
+    let cox = study.model.kind == ModelKind::Cox;
+    f.hint(
+        !cox || fed.exact,
+        "model.kind",
+        "a federated cox model needs risk sets summed over the sites",
+        "set federation.exact = true; or model.kind = \"deepsurv\" with hidden = [], averaged over sites",
     );
+    if !fed.exact {
+        return;
+    }
+    f.hint(
+        study.may_share_times(),
+        "federation.exact",
+        "shows the event times and risk sums of single patients to every site",
+        "set federation.min_count = 10 or federation.time_bins = 50; or, where all sites agree to it, \
+         federation.exact_reveals = \"accepted\"",
+    );
+    f.unless(
+        cox || !study.model.batch_norm,
+        "federation.exact",
+        "excludes model.batch_norm: its statistics are not summed over the sites",
+    );
+    f.unless(!(study.model.robust && cox), "model.robust", "is not there for a federated model");
+    // A replicate or a batch has fewer events in a bin than the minimum says.
+    let counted = fed.min_count > 0 && !cox;
+    f.unless(!(counted && study.train.bootstraps > 0), "federation.min_count", "excludes train.bootstraps");
+    let full = study.train.batch == Batch::Full;
+    f.hint(full || !counted, "federation.min_count", "excludes mini-batches", "set train.batch = \"full\"");
 }
 
 /// Keys that the file may hold and this version cannot honour: refused, never passed over.
@@ -196,7 +246,6 @@ fn absent(study: &Study, f: &mut Faults) {
     let fed = &study.federation;
     let federated = study.train.arm == Arm::Federated;
     let not_yet = "is not there yet";
-    f.unless(!(fed.exact && federated), "federation.exact", not_yet);
     let averaging = matches!(fed.strategy, Strategy::Fedavg | Strategy::Fedprox);
     f.hint(averaging || !federated, "federation.strategy", not_yet, "use \"fedavg\" or \"fedprox\"");
     let skips = fed.on_site_failure == OnSiteFailure::Skip && federated;

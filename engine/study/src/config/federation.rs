@@ -40,6 +40,15 @@ pub struct Federation {
     pub local_state: LocalState,
     /// Sum risk sets over the sites: the pooled gradient, in place of averaged models.
     pub exact: bool,
+    /// Bins of the event times that sites share (risk sets of the exact mode, baseline hazard, survival
+    /// curves): a number of equally wide ones, or the list of their ends. Absent: the times themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_bins: Option<TimeBins>,
+    /// Events that a bin must have over all sites: neighbouring bins are joined until they do. Also
+    /// the fewest patients that a published summary of a column rests on. 0 asks for none.
+    pub min_count: u32,
+    /// Whether sites with files of their own may share risk sets by single event times.
+    pub exact_reveals: Reveals,
     /// Binary digits behind the point of an aggregated parameter; chosen from the total weight when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_bits: Option<u32>,
@@ -68,6 +77,9 @@ impl Default for Federation {
             fraction: 1.0,
             local_state: LocalState::Reset,
             exact: false,
+            time_bins: None,
+            min_count: 0,
+            exact_reveals: Reveals::Limited,
             scale_bits: None,
             round_deadline_s: 600.0,
             checkpoint_every: 1,
@@ -125,6 +137,26 @@ impl<'de> Deserialize<'de> for SiteSource {
         }
         d.deserialize_any(Seen)
     }
+}
+
+/// Bins of event times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number of bins, or a list of their ends")]
+pub enum TimeBins {
+    /// So many of equal width.
+    Number(u32),
+    /// Their ends, ascending, in the time unit of the study.
+    Ends(Vec<f64>),
+}
+
+/// What sites with files of their own may show each other (docs/exact_cox.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reveals {
+    /// Sums over bins of event times only.
+    Limited,
+    /// Event times, and sums that single patients can be read from, are accepted.
+    Accepted,
 }
 
 /// How the sites' models become one.

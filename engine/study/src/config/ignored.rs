@@ -34,6 +34,9 @@ const ROUNDS: &[&str] = &[
     "federation.fraction",
     "federation.local_state",
     "federation.exact",
+    "federation.time_bins",
+    "federation.min_count",
+    "federation.exact_reveals",
     "federation.scale_bits",
     "federation.round_deadline_s",
     "federation.checkpoint_every",
@@ -50,6 +53,7 @@ const AVERAGING: &[&str] = &[
     "federation.weights",
     "federation.fraction",
     "federation.local_state",
+    "federation.scale_bits",
 ];
 
 /// One warning per key that was set to something else than its default and is not used. Values
@@ -93,6 +97,10 @@ fn silent(study: &Study) -> Vec<Silent> {
     if cox {
         out.push((NETWORK, "model.kind = \"cox\"".to_owned()));
         out.push((GRADIENT, "model.kind = \"cox\"".to_owned()));
+        out.push((
+            &["federation.rounds", "federation.checkpoint_every"],
+            "model.kind = \"cox\", which is fitted by Newton's method".to_owned(),
+        ));
     } else {
         out.push((&["model.ridge", "model.robust"], "model.kind = \"deepsurv\"".to_owned()));
     }

@@ -23,16 +23,16 @@ use osteon_report::{Lines, Metric};
 
 use super::network::{self, Replicate};
 use super::result::{Fit, Predictor};
-use super::{Fitted, Job, Prepared, held_out, preprocessing};
+use super::{Fitted, Job, Prepared, held_out, preprocessing, shared};
 use crate::cohorts::Scope;
 use crate::config::{self, LocalState, SiteWeights};
 use crate::{Study, StudyError};
 
 /// The sites of one rank, each with a problem per replicate.
-struct Sites<'s> {
+pub(super) struct Sites<'s> {
     study: &'s Study,
-    tensors: Vec<TensorSpec>,
-    replicates: Vec<Replicate>,
+    pub tensors: Vec<TensorSpec>,
+    pub replicates: Vec<Replicate>,
     infos: Vec<SiteInfo>,
     /// Held-out patients of each site held here; empty under a common test set.
     own_tests: Vec<Prepared>,
@@ -152,10 +152,10 @@ impl Learner for Sites<'_> {
 }
 
 /// The global network, for predictions from its parameters `[G, Q]`.
-struct Network<'n> {
-    study: &'n Study,
-    q: usize,
-    replicates: &'n [Replicate],
+pub(super) struct Network<'n> {
+    pub study: &'n Study,
+    pub q: usize,
+    pub replicates: &'n [Replicate],
 }
 
 impl Network<'_> {
@@ -178,7 +178,7 @@ impl Network<'_> {
         self.seeds().map(|g| held_out::concordance_of(&rows.rows, &self.risks(global, g, rows))).collect()
     }
 
-    fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
+    pub fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
         let risks: Vec<Vec<f64>> = self.seeds().map(|g| self.risks(global, g, rows)).collect();
         network::mean_risk(&risks)
     }
@@ -241,12 +241,18 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     if outcome.ended == Ended::Stopped {
         return Ok(Fitted::Stopped(u64::from(outcome.rounds)));
     }
-    let fit = phases.time("evaluate", || result(job, learner, &outcome, last, preprocess))?;
+    let fit = phases.time("evaluate", || {
+        let mut fit = result(job, learner, &outcome, last, preprocess)?;
+        let q = outcome.global.len() / replicates.len();
+        let network = Network { study, q, replicates: &replicates };
+        shared::publish(job, &mut fit, &|rows| Ok(network.mean_risk(&outcome.global, rows)))?;
+        Ok::<_, StudyError>(fit)
+    })?;
     Ok(Fitted::Done(Box::new(fit)))
 }
 
 /// Fits the preprocessing over all sites and applies it to those held here.
-fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
+pub(super) fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
     let pooled = job.cohorts.pooled();
     let rows: Vec<usize> = (0..pooled.n).collect();
     let spec = preprocessing(job.study);
@@ -259,7 +265,7 @@ fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), S
     Ok((preprocess, sites))
 }
 
-fn learner<'s>(
+pub(super) fn learner<'s>(
     job: &'s Job,
     preprocess: &FittedPreprocess,
     sites: Vec<(Prepared, Prepared)>,
@@ -273,7 +279,7 @@ fn learner<'s>(
         let cohort: Arc<Cohort> = network::cohort(&train)?;
         let (mut patients, mut events) = (Vec::new(), Vec::new());
         for replicate in &replicates {
-            let weights = replicate.weights(study, &train, site.index);
+            let weights = replicate.weights(study, &train.rows, site.index);
             patients.push(count(&weights, train.rows.n, |_| true));
             let event = train.rows.survival()?.event.clone();
             events.push(count(&weights, train.rows.n, |i| event[i]));
@@ -343,7 +349,7 @@ fn within_sites(record: &RoundRecord, replicates: &[Replicate]) -> Vec<Option<f6
     seeds.map(one).collect()
 }
 
-fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
+pub(super) fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
     let (mut concordant, mut all) = (0.0, 0.0);
     for p in pairs {
         concordant += p.concordant as f64 + 0.5 * p.tied as f64;
@@ -352,7 +358,7 @@ fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
     (all > 0.0).then(|| concordant / all)
 }
 
-fn metric(
+pub(super) fn metric(
     record: &RoundRecord,
     names: &[String],
     replicates: &[Replicate],
@@ -384,7 +390,7 @@ fn metric(
     }
 }
 
-fn result(
+pub(super) fn result(
     job: &Job,
     learner: Sites,
     outcome: &Outcome,
@@ -438,6 +444,7 @@ fn result(
         federation: Some((u64::from(outcome.rounds), last.map_or(0, |r| r.bytes), sites)),
         sites: None,
         kaplan_meier: risk.and_then(|risk| held_out::by_risk(&test.rows, &risk)),
+        columns: None,
         predictor: Predictor {
             schema: osteon_report::records::SCHEMA,
             preprocess: vec![preprocess],

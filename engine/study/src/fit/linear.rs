@@ -163,6 +163,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         federation: None,
         sites,
         kaplan_meier: single.then(|| held_out::by_risk(&part.test.rows, &risk)).flatten(),
+        columns: None,
         predictor: Predictor {
             schema: osteon_report::records::SCHEMA,
             preprocess: parts.iter().map(|p| p.preprocess.clone()).collect(),

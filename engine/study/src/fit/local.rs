@@ -104,7 +104,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     for part in &parts {
         let cohort = network::cohort(&part.train)?;
         for &replicate in &replicates {
-            let weights = replicate.weights(job.study, &part.train, part.index);
+            let weights = replicate.weights(job.study, &part.train.rows, part.index);
             let weights = weights.map(|w| cohort.to_risk_order(&w));
             problems.push(Problem { cohort: cohort.clone(), seed: replicate.seed, weights });
             table.push(replicate.describe(part.site.as_deref(), part.fold));
@@ -301,6 +301,7 @@ impl View<'_> {
             federation: None,
             sites,
             kaplan_meier: risk.and_then(|risk| held_out::by_risk(&first.test.rows, &risk)),
+            columns: None,
             predictor: Predictor {
                 schema: osteon_report::records::SCHEMA,
                 preprocess: self.parts.iter().map(|p| p.preprocess.clone()).collect(),

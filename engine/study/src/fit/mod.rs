@@ -3,16 +3,20 @@
 //! - [`network`]: the study's keys as a DeepSurv network, its problems and cohorts,
 //! - [`local`]: central and isolated training in one process,
 //! - [`federated`]: sites as learners of a federation,
+//! - [`exact`]: risk sets summed over the sites of a federation,
+//! - [`shared`]: what a federation publishes besides its model,
 //! - [`linear`]: the linear Cox model,
 //! - [`held_out`]: concordance and survival curves on held-out patients,
 //! - [`result`]: what a fit leaves in the run directory.
 
+pub mod exact;
 pub mod federated;
 pub mod held_out;
 pub mod linear;
 pub mod local;
 pub mod network;
 pub mod result;
+pub mod shared;
 
 use osteon_core::phases::Phases;
 use osteon_data::preprocess::{self, Drop, ImputeLevel, ImputeNumber};
@@ -58,7 +62,11 @@ pub enum Fitted {
 /// Of the data, the model or a rank.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     match (job.study.model.kind, job.study.train.arm) {
+        (ModelKind::Cox, Arm::Federated) => exact::linear::fit(job, phases),
         (ModelKind::Cox, _) => linear::fit(job, phases),
+        (ModelKind::Deepsurv, Arm::Federated) if job.study.federation.exact => {
+            exact::network::fit(job, phases)
+        }
         (ModelKind::Deepsurv, Arm::Federated) => federated::fit(job, phases),
         (ModelKind::Deepsurv, _) => local::fit(job, phases),
     }

@@ -17,9 +17,11 @@
 
 mod device;
 mod fast;
+mod grid;
 mod op;
 
 pub use fast::{apply_epilogue, backward_input, backward_weight, forward};
+pub use grid::{Grid, weight_sums};
 pub use op::LinearOp;
 
 use super::activation::Activation;
