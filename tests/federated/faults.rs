@@ -46,7 +46,7 @@ fn a_dead_rank_ends_the_job() {
 fn what_a_federation_cannot_do_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let study = by_column(dir.path(), 120);
-    for set in ["federation.exact=true", "federation.on_site_failure=skip", "split.folds=3"] {
+    for set in ["federation.exact=true", "split.folds=3"] {
         let ended = train(Start::Solo, &study, &dir.path().join(set), &[set], &[]);
         assert!(ended.code != Some(0), "{set} was ignored");
         let key = set.split('=').next().expect("a key");

@@ -24,7 +24,7 @@ pub mod sites;
 pub mod strategies;
 pub mod tensors;
 
-pub use aggregate::{CommReduce, Mean, ParamScale, ParamSum};
+pub use aggregate::{Centre, CommReduce, Mean, ParamScale, ParamSum};
 pub use comm::{Comm, ConnectOptions, connect};
 pub use error::FederateError;
 pub use message::Kind;

@@ -57,6 +57,13 @@ pub struct Summary {
     pub peak_memory_bytes: u64,
 }
 
+impl Summary {
+    /// Whether the run went on without some of its sites.
+    pub fn lost_sites(&self) -> bool {
+        self.sites.iter().flatten().any(|s| s.dropped.is_some())
+    }
+}
+
 /// Concordance over the seeds of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CIndex {
@@ -96,6 +103,18 @@ pub struct SiteResult {
     pub events: u64,
     /// Concordance of the final model on the site's own held-out patients.
     pub c_index: Option<f64>,
+    /// When and why the run went on without it; absent for a site that stayed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dropped: Option<Dropped>,
+}
+
+/// A site that failed and that the run went on without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The first round without it.
+    pub round: u64,
+    /// What happened there.
+    pub reason: String,
 }
 
 /// Wall time of a phase.

@@ -9,6 +9,7 @@
 //! - [`evaluate`]: how well a column of scores orders survival,
 //! - [`demo`]: a made-up cohort, its study and its three arms,
 //! - [`plan`]: what a study will do, for `--dry-run`,
+//! - [`source`]: whether a site's table is still the one that was read,
 //! - [`stop`]: signals and the time limit,
 //! - [`timing`]: the table at the end of a run,
 //! - [`train`]: from a study to a finished run directory,
@@ -26,6 +27,7 @@ mod pool;
 pub mod predict;
 pub mod run_dir;
 pub mod schema;
+pub mod source;
 pub mod stop;
 pub mod timing;
 pub mod train;

@@ -55,6 +55,10 @@ struct State {
     optimizer_steps: u64,
     steps: u64,
     epochs: u64,
+    /// Added to every gradient; empty for none.
+    correction: Vec<f32>,
+    /// Sum of the gradients without it, and how many; kept only with a correction.
+    gradients: (Vec<f64>, u64),
 }
 
 /// Problems that are trained together. A problem's bits do not depend on its neighbours.
@@ -87,6 +91,8 @@ impl Batch {
             optimizer_steps: 0,
             steps: 0,
             epochs: 0,
+            correction: Vec::new(),
+            gradients: (Vec::new(), 0),
         };
         let states = problems.iter().map(state).collect();
         let spaces = Mutex::new(Vec::new());
@@ -153,6 +159,26 @@ impl Batch {
         };
         let state = &mut self.states[problem];
         (state.epochs, state.steps) = (epoch, epoch * per_epoch);
+    }
+
+    /// Adds `correction` (`[P]`, trainable parameters) to every gradient of a problem from here on, before
+    /// the optimiser sees it (SCAFFOLD), and begins to add up the gradients without it.
+    ///
+    /// # Panics
+    /// If the length differs.
+    pub fn correct_gradients(&mut self, problem: usize, correction: Vec<f32>) {
+        assert_eq!(correction.len(), self.layout.trainable(), "a correction of the trainable parameters");
+        let state = &mut self.states[problem];
+        state.gradients = (vec![0.0; correction.len()], 0);
+        state.correction = correction;
+    }
+
+    /// Mean of the gradients since [`Self::correct_gradients`], without the correction, `[P]`; zero where no
+    /// step was made.
+    pub fn mean_gradient(&self, problem: usize) -> Vec<f32> {
+        let (sum, steps) = &self.states[problem].gradients;
+        let steps = (*steps).max(1) as f64;
+        sum.iter().map(|g| (g / steps) as f32).collect()
     }
 
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
@@ -315,6 +341,14 @@ impl Run<'_> {
             for i in 0..trainable {
                 let away = f64::from(state.params[i]) - f64::from(anchor[i]);
                 ws.gradient[i] += self.training.proximal_mu * away;
+            }
+        }
+        if !state.correction.is_empty() {
+            let (sum, steps) = &mut state.gradients;
+            *steps += 1;
+            for i in 0..trainable {
+                sum[i] += ws.gradient[i];
+                ws.gradient[i] += f64::from(state.correction[i]);
             }
         }
         let gradient: Vec<f32> = ws.gradient.iter().map(|&g| g as f32).collect();
