@@ -5,9 +5,12 @@
 //! fail if `OSTEON_REQUIRE` contains `mpi`.
 
 mod bits;
+mod dropped_sites;
 mod exactness;
 mod faults;
 mod job;
 mod resume;
+mod secure;
 mod site_files;
+mod strategies;
 mod studies;

@@ -21,7 +21,7 @@ use chacha20::cipher::{KeyIvInit, StreamCipher};
 use sha2::{Digest, Sha256};
 
 use crate::message::Kind;
-use crate::{Comm, FederateError};
+use crate::{Comm, FederateError, ParamSum};
 
 /// Fewest sites of a masked sum: with two, each learns the other's part by subtracting its own.
 pub const LEAST_SITES: usize = 3;
@@ -81,7 +81,7 @@ impl Masks {
     /// If fewer than [`LEAST_SITES`] take part: the same on all ranks.
     pub fn lay(
         &self,
-        sums: &mut [u64],
+        sum: &mut ParamSum,
         kind: Kind,
         round: u32,
         mine: &[usize],
@@ -90,6 +90,7 @@ impl Masks {
         if taking_part.len() < LEAST_SITES {
             return Err(FederateError::FewSites { sites: taking_part.len(), round, least: LEAST_SITES });
         }
+        let sums = sum.sums_mut();
         let mut nonce = [0u8; 12];
         nonce[..8].copy_from_slice(&u64::from(round).to_le_bytes());
         nonce[8..].copy_from_slice(&(kind as u32).to_le_bytes());

@@ -30,7 +30,7 @@ fn heard(rank_of: [usize; SITES], ranks: usize, secure: bool, round: u32) -> (Ve
         mine.iter().for_each(|&k| sum.add(0, "s", 1 + k as u64, &params(k)));
         if secure {
             let masks = Masks::agree(&comm, &mine, SITES).expect("keys");
-            masks.lay(sum.sums_mut(), Kind::ParamSum, round, &mine, &[0, 1, 2, 3]).expect("four sites");
+            masks.lay(&mut sum, Kind::ParamSum, round, &mine, &[0, 1, 2, 3]).expect("four sites");
         }
         let mut out = vec![0f32; PARAMS];
         sum.finish(&comm).expect("finite").write(&mut out);
@@ -76,9 +76,10 @@ fn the_two_masks_of_a_pair_are_the_same_and_each_use_has_its_own() {
     let masks = |round: u32, kind: Kind| {
         threads::spawn(3, move |comm| {
             let masks = Masks { keys: BTreeMap::from([((comm.rank(), 9), [comm.rank() as u8; 32])]) };
-            let mut sums = vec![0u64; 3000];
-            masks.lay(&mut sums, kind, round, &[comm.rank()], &[comm.rank(), 9, comm.rank()]).expect("three");
-            sums
+            let tensors = TensorSpec::layout([("w", vec![3000])]);
+            let mut sum = ParamSum::new(ParamScale::choose(1), &tensors, 1);
+            masks.lay(&mut sum, kind, round, &[comm.rank()], &[comm.rank(), 9, comm.rank()]).expect("three");
+            sum.sums_mut().to_vec()
         })
     };
     let first = masks(1, Kind::ParamSum);

@@ -133,7 +133,10 @@ impl Shared {
                 self.end(&message);
                 return;
             }
-            state = self.stop.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            // Of a short deadline, often enough that notes are left in time.
+            let limit = state.watched.as_ref().map_or(LOOK_EVERY, |w| patience(w.1) / 3);
+            let pause = LOOK_EVERY.min(limit);
+            state = self.stop.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -113,9 +113,9 @@ impl Collector {
             return Ok(());
         }
         if let Some(masks) = &self.masks {
-            masks.lay(self.sum.sums_mut(), Kind::ParamSum, round, &self.mine, taking_part)?;
+            masks.lay(&mut self.sum, Kind::ParamSum, round, &self.mine, taking_part)?;
             if let Some(control) = &mut self.control {
-                masks.lay(control.sums_mut(), Kind::ControlSum, round, &self.mine, taking_part)?;
+                masks.lay(control, Kind::ControlSum, round, &self.mine, taking_part)?;
             }
         }
         let mean = self.sum.finish(comm)?;

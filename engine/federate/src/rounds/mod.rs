@@ -111,6 +111,9 @@ impl Federation<'_> {
         let mut collector = Collector::new(&*self.strategy, masks, weights, scale, &tensors, shape);
         let mut ended = Ended::Finished;
         while state.round < self.plan.rounds {
+            // Over the checkpoint too, in which a rank can be lost like anywhere else.
+            let what = format!("round {}", state.round + 1);
+            let _deadline = self.plan.deadline.map(|d| comm.deadline(d, &what));
             let stop = self.round(learner, &roster, &eligible, &mut collector, &mut state)?;
             let last = state.round == self.plan.rounds;
             if stop && !last {
@@ -193,7 +196,6 @@ impl Federation<'_> {
     ) -> Result<bool, FederateError> {
         let comm = self.comm;
         let number = state.round + 1;
-        let _deadline = self.plan.deadline.map(|d| comm.deadline(d, &format!("round {number}")));
         let (start, sent) = (Instant::now(), comm.bytes_sent());
         // Computed alike on every rank, so an error here is everybody's.
         let present: Vec<usize> =
