@@ -9,6 +9,7 @@ mod dropped_sites;
 mod exactness;
 mod faults;
 mod job;
+mod privacy;
 mod resume;
 mod secure;
 mod site_files;

@@ -86,6 +86,12 @@ fn headline(out: &mut String, s: &Summary) {
     if let Some(bytes) = s.bytes_per_round {
         rows.push(("bytes sent per rank and round", bytes.to_string()));
     }
+    if let Some(p) = &s.privacy {
+        rows.push((
+            "differential privacy",
+            format!("epsilon {:.3} at delta {}: {}", p.epsilon, p.delta, p.covers),
+        ));
+    }
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     table(out, "Result", &[], rows);
 }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub checkpoint_every: u32,
     /// What a fault at one site does.
     pub on_site_failure: OnSiteFailure,
+    /// Write a checkpoint before the first round: the sites hold something that must not be drawn twice.
+    pub save_start: bool,
     /// Mask the sums, so that no rank sees what another one sends.
     pub secure: bool,
     /// Longest time a round may take before the job is ended; `None` waits for ever.
@@ -109,6 +111,9 @@ impl Federation<'_> {
         };
         let weights = self.plan.weights;
         let mut collector = Collector::new(&*self.strategy, masks, weights, scale, &tensors, shape);
+        if self.plan.save_start && state.fresh {
+            self.save(learner, &state)?;
+        }
         let mut ended = Ended::Finished;
         while state.round < self.plan.rounds {
             // Over the checkpoint too, in which a rank can be lost like anywhere else.
@@ -139,7 +144,8 @@ impl Federation<'_> {
     }
 
     fn start(&mut self, learner: &mut dyn Learner, initial: Vec<f32>) -> Result<Progress, FederateError> {
-        let fresh = Progress { global: initial, round: 0, lost: Vec::new(), warnings: Vec::new() };
+        let fresh =
+            Progress { global: initial, round: 0, lost: Vec::new(), warnings: Vec::new(), fresh: true };
         let Some(store) = &self.checkpoints else { return Ok(fresh) };
         let held: Vec<usize> = learner.sites().iter().map(|s| s.index).collect();
         let Some(loaded) = store.load(self.comm, &held)? else { return Ok(fresh) };
@@ -155,7 +161,7 @@ impl Federation<'_> {
         };
         self.comm.agree(fits)?;
         let Snapshot { global, round, .. } = snapshot;
-        Ok(Progress { global, round, lost, warnings: loaded.warnings })
+        Ok(Progress { global, round, lost, warnings: loaded.warnings, fresh: false })
     }
 
     /// The keys of a secure run.
@@ -268,6 +274,8 @@ struct Progress {
     round: u32,
     lost: Vec<Lost>,
     warnings: Vec<String>,
+    /// Whether no checkpoint was there.
+    fresh: bool,
 }
 
 /// Trains the sites of this rank that take part, collects what they send and names those that failed.

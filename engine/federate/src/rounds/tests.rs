@@ -151,6 +151,7 @@ fn plan(rounds: u32) -> Plan {
         evaluate_every: 1,
         checkpoint_every: 2,
         on_site_failure: OnSiteFailure::Abort,
+        save_start: false,
         secure: false,
         deadline: Some(Duration::from_secs(60)),
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use osteon_federate::aggregate::mask::LEAST_SITES;
 use osteon_federate::strategies::{Entry, REGISTRY, Sends, entry};
 
-use super::{Arm, Batch, Features, ModelKind, OnSiteFailure, Optimizer, Seeds, SiteSource, Study};
+use super::{
+    Arm, Batch, Features, Impute, ModelKind, OnSiteFailure, Optimizer, Scale, Seeds, SiteSource, Strategy,
+    Study,
+};
 
 /// Widest hidden layer.
 const WIDEST: usize = 1 << 16;
@@ -170,6 +173,7 @@ fn federation(study: &Study, f: &mut Faults) {
         "a share in (0, 1]",
     );
     strategy(study, f);
+    privacy(study, f);
     f.range("federation.round_deadline_s", fed.round_deadline_s, fed.round_deadline_s > 0.0, "positive");
     let bits = fed.scale_bits.is_none_or(|b| (8..=44).contains(&b));
     f.unless(bits, "federation.scale_bits", "must be from 8 to 44");
@@ -186,6 +190,35 @@ fn federation(study: &Study, f: &mut Faults) {
         "federation.exact",
         "excludes model.batch_norm: its statistics would have to cross at every step",
     );
+}
+
+/// Differential privacy holds only where nothing else of the training rows crosses.
+fn privacy(study: &Study, f: &mut Faults) {
+    const KEY: &str = "federation.privacy";
+    let Some(asked) = &study.federation.privacy else { return };
+    let range = |x: f64, holds: bool| x.is_finite() && holds;
+    let (noise, clip, rate) = (asked.noise_multiplier, asked.clip, asked.sample_rate);
+    f.unless(range(noise, noise > 0.0), KEY, format!("noise_multiplier = {noise} is not positive"));
+    f.unless(range(clip, clip > 0.0), KEY, format!("clip = {clip} is not positive"));
+    f.unless(range(rate, rate > 0.0 && rate <= 1.0), KEY, format!("sample_rate = {rate} is not in (0, 1]"));
+    let delta = asked.delta;
+    f.unless(range(delta, delta > 0.0 && delta < 1.0), KEY, format!("delta = {delta} is not in (0, 1)"));
+    f.unless(asked.blocks > 0, KEY, "blocks must be positive");
+    let federated = study.train.arm == Arm::Federated && study.model.kind == ModelKind::Deepsurv;
+    f.unless(federated, KEY, "covers federated training of deepsurv only");
+    let bare = study.preprocess.scale == Scale::None && study.preprocess.impute == Impute::None;
+    f.hint(
+        bare,
+        KEY,
+        "excludes preprocess.scale and preprocess.impute: moments of the training rows would cross without noise",
+        "set both to \"none\", and scale the columns by known constants beforehand",
+    );
+    f.unless(!study.model.batch_norm, KEY, "excludes model.batch_norm, whose statistics no noise covers");
+    let control = study.federation.strategy == Strategy::Scaffold;
+    f.unless(!control, KEY, "excludes strategy = \"scaffold\", whose control variates no noise covers");
+    f.unless(!study.federation.exact, KEY, "excludes federation.exact, whose sums no noise covers");
+    let full = study.train.batch == Batch::Full;
+    f.hint(full, KEY, "excludes train.batch", "sample_rate says how many patients a step samples");
 }
 
 /// The options of all strategies, used or not, have one range each; and what a strategy cannot be joined with.

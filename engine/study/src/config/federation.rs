@@ -55,6 +55,40 @@ pub struct Federation {
     pub on_site_failure: OnSiteFailure,
     /// Mask the sums pairwise, so that no rank sees what another one sends.
     pub secure: bool,
+    /// `[federation.privacy]`: differential privacy of each patient's record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+}
+
+/// `[federation.privacy]`: clipped and blurred steps in place of full or mini-batches (docs/privacy.md).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    /// Deviation of the noise over the sensitivity.
+    pub noise_multiplier: f64,
+    /// Largest norm of the gradient of a block of patients; the sensitivity is twice that.
+    pub clip: f64,
+    /// Probability with which a step samples a patient, in `(0, 1]`.
+    #[serde(default = "all")]
+    pub sample_rate: f64,
+    /// Blocks that a site's patients are dealt to.
+    #[serde(default = "one")]
+    pub blocks: u32,
+    /// Probability in which the bound may fail, in `(0, 1)`.
+    #[serde(default = "rarely")]
+    pub delta: f64,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn rarely() -> f64 {
+    1e-5
 }
 
 impl Default for Federation {
@@ -80,6 +114,7 @@ impl Default for Federation {
             checkpoint_every: 1,
             on_site_failure: OnSiteFailure::Abort,
             secure: false,
+            privacy: None,
         }
     }
 }

@@ -16,7 +16,9 @@ mod train;
 mod values;
 
 pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
-pub use federation::{Federation, LocalState, OnSiteFailure, SiteFile, SiteSource, SiteWeights, Strategy};
+pub use federation::{
+    Federation, LocalState, OnSiteFailure, Privacy, SiteFile, SiteSource, SiteWeights, Strategy,
+};
 pub use model::{Activation, L2Scope, Model, ModelKind, Ties};
 pub use preprocess::{Impute, Preprocess, Scale};
 pub use read::Loaded;

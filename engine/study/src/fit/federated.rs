@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use osteon_core::phases::Phases;
 use osteon_data::FittedPreprocess;
 use osteon_federate::checkpoint::{Checkpoints, SiteState, StoredTensor, Values};
 use osteon_federate::metrics::{Pairs, SiteMetrics};
+use osteon_federate::privacy::Secret;
 use osteon_federate::rounds::{
     Ended, Federation, Learner, LocalJob, LocalUpdate, Lost, OnSiteFailure, Outcome, Plan, RoundRecord,
 };
@@ -22,6 +23,7 @@ use osteon_report::records::{Dropped, SiteMetric, SiteResult};
 use osteon_report::{Lines, Metric};
 
 use super::network::{self, Replicate};
+use super::private::{self, Secrets};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
 use crate::cohorts::Scope;
@@ -47,6 +49,8 @@ struct Sites<'s> {
     sources: Vec<Option<Source>>,
     /// Control variates of each problem (`[P]`, trainable parameters), where the strategy has them.
     control: Vec<Vec<f32>>,
+    /// What the noise of each site held here is made from; empty without privacy.
+    secrets: Secrets,
     /// Loss of the last local epoch of each problem.
     losses: Vec<Option<f64>>,
     /// Mean concordance over the seeds on the common test set, after the last evaluation.
@@ -168,6 +172,7 @@ impl Learner for Sites<'_> {
                 let shape = vec![control.len(), control[0].len()];
                 tensors.push(StoredTensor::new(CONTROL, shape, Values::F32(control.concat())));
             }
+            tensors.extend(private::store(&self.secrets, place));
             SiteState { site: info.index, tensors }
         };
         let sites = self.infos.iter().enumerate().map(site);
@@ -181,6 +186,7 @@ impl Learner for Sites<'_> {
                 if self.study.federation.local_state == LocalState::Keep {
                     network::restore_optimizer(&mut self.batch, problems.clone(), &site.tensors)?;
                 }
+                private::restore(&self.secrets, place, &site.tensors);
                 if let Some(Values::F32(control)) =
                     site.tensors.iter().find(|t| t.name == CONTROL).map(|t| &t.values)
                 {
@@ -309,7 +315,10 @@ fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), S
     let pooled = job.cohorts.pooled();
     let rows: Vec<usize> = (0..pooled.n).collect();
     let spec = preprocessing(job.study);
-    let preprocess = FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?;
+    let preprocess = match job.study.federation.privacy {
+        Some(_) => private::preprocess(&spec, &pooled, &rows)?,
+        None => FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?,
+    };
     super::local::warn_constant(job, &preprocess);
     let site = |s: &crate::cohorts::Site| {
         Ok((Prepared::new(s.train.clone(), &preprocess)?, Prepared::new(s.test.clone(), &preprocess)?))
@@ -344,7 +353,14 @@ fn learner<'s>(
     }
     let spec = network::spec(study, preprocess.names().len());
     let training = network::training(study, f64::from(strategy.proximal_mu()));
-    let batch = Batch::new(spec, training, problems);
+    let mut batch = Batch::new(spec, training, problems);
+    let secrets: Secrets = match study.federation.privacy {
+        Some(_) => Arc::new(Mutex::new(infos.iter().map(|_| Secret::draw()).collect::<Result<_, _>>()?)),
+        None => Arc::default(),
+    };
+    if let Some(asked) = &study.federation.privacy {
+        batch = batch.with_privacy(private::privacy(asked, replicates.len(), secrets.clone()));
+    }
     let corrects = entry(study.federation.strategy.name())?.sends == Sends::SumAndControl;
     let controls = if corrects { batch.layout().trainable() } else { 0 };
     Ok(Sites {
@@ -352,6 +368,7 @@ fn learner<'s>(
         tensors: network::tensors(batch.layout()),
         losses: vec![None; batch.problems().len()],
         control: vec![vec![0.0; controls]; batch.problems().len()],
+        secrets,
         sources: job.cohorts.sites.iter().map(|s| s.source.clone()).collect(),
         replicates,
         infos,
@@ -389,6 +406,7 @@ fn plan(study: &Study) -> Plan {
             config::OnSiteFailure::Drop => OnSiteFailure::Drop,
         },
         secure: fed.secure,
+        save_start: fed.privacy.is_some(),
         evaluate_every: 1,
         checkpoint_every: fed.checkpoint_every,
         deadline: (fed.round_deadline_s > 0.0).then(|| Duration::from_secs_f64(fed.round_deadline_s)),

@@ -5,6 +5,7 @@
 //! - [`federated`]: sites as learners of a federation,
 //! - [`linear`]: the linear Cox model,
 //! - [`held_out`]: concordance and survival curves on held-out patients,
+//! - [`private`]: differential privacy of a federation,
 //! - [`result`]: what a fit leaves in the run directory.
 
 pub mod federated;
@@ -12,6 +13,7 @@ pub mod held_out;
 pub mod linear;
 pub mod local;
 pub mod network;
+pub mod private;
 pub mod result;
 
 use osteon_core::phases::Phases;
