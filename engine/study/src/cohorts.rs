@@ -151,12 +151,15 @@ pub(crate) fn tables(path: &Path, data: &Data) -> Result<(Table, Option<Table>, 
     Ok((read(path, &ReadOptions::default())?, None, data.clone()))
 }
 
+/// Tables of the sites held here with their files, and the schema they share.
+type Tables = (Vec<(Table, Source)>, Option<Schema>);
+
 /// A table per site, opened by the rank that holds it.
 fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Cohorts, StudyError> {
     let federated = study.train.arm == Arm::Federated;
     let rank_of = placement::place(&vec![1; files.len()], comm.size());
     let held: Vec<usize> = (0..files.len()).filter(|&k| !federated || rank_of[k] == comm.rank()).collect();
-    let read = || -> Result<(Vec<(Table, Source)>, Option<Schema>), StudyError> {
+    let read = || -> Result<Tables, StudyError> {
         let mut tables = Vec::new();
         let mut first: Option<Schema> = None;
         for &k in &held {
