@@ -113,8 +113,7 @@ fn kinds(study: &Path, run: &Path, set: &[&str]) -> BTreeSet<Kind> {
         matches!(train_here(&request, &comm, &Silent), Ok(Outcome::Finished(_)))
     });
     assert!(ends.into_iter().all(|finished| finished));
-    let seen = seen.lock().expect("kinds").clone();
-    seen
+    seen.lock().expect("kinds").clone()
 }
 
 #[test]
