@@ -2,6 +2,7 @@
 //! lists them as ignored. Cohorts are found through `OSTEON_TEST_DATA`.
 
 #[path = "federated/job.rs"]
+#[expect(dead_code, reason = "shared with tests/federated, which uses all of it")]
 mod job;
 #[path = "federated/kills.rs"]
 mod kills;

@@ -121,6 +121,16 @@ impl Job {
         std::iter::once(self.child.id()).chain(below).filter(rank).collect()
     }
 
+    /// Process id of one rank (Open MPI tells each in its environment).
+    pub fn rank(&self, rank: usize) -> u32 {
+        let told = format!("OMPI_COMM_WORLD_RANK={rank}");
+        let is = |pid: &u32| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environ.split(|b| *b == 0).any(|v| v == told.as_bytes())
+        };
+        self.ranks().into_iter().find(is).expect("the rank runs")
+    }
+
     /// `kill -9` to the launcher and all ranks at once.
     pub fn kill(mut self) {
         self.kill_all();

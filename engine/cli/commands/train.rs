@@ -65,18 +65,22 @@ impl Train {
             Ok(outcome) => outcome,
             Err(error) => return Err(end_all(&comm, error, talk)),
         };
-        match outcome {
-            Outcome::Finished(summary) => talk.result(&summary, &headline(&summary))?,
+        let done = match outcome {
+            Outcome::Finished(summary) => {
+                talk.result(&summary, &headline(&summary))?;
+                code(&summary)
+            }
             Outcome::AlreadyFinished(summary) => {
                 talk.say(&format!("{} is already finished", request.output.display()));
                 talk.result(&summary, &headline(&summary))?;
+                code(&summary)
             }
             Outcome::Stopped(steps) => {
                 talk.say(&format!("stopped after step {steps}; the same command goes on"));
                 return Ok(ExitCode::Resumable);
             }
-        }
-        Ok(ExitCode::Ok)
+        };
+        Ok(done)
     }
 }
 
@@ -94,6 +98,11 @@ pub fn end_all(comm: &Comm, error: StudyError, talk: &Talk) -> CommandError {
         return CommandError::Silent(error.exit_code());
     }
     error.into()
+}
+
+/// A run that lost sites on the way is complete but for them.
+fn code(summary: &osteon_report::Summary) -> ExitCode {
+    if summary.lost_sites() { ExitCode::Partial } else { ExitCode::Ok }
 }
 
 fn headline(summary: &osteon_report::Summary) -> String {

@@ -18,6 +18,12 @@ use serde::Serialize;
 pub enum Kind {
     /// Weighted fixed-point sums of model parameters with their weights and the error counter.
     ParamSum,
+    /// The same sums of what SCAFFOLD's control variates change by.
+    ControlSum,
+    /// Fixed-point parameters of every site, one by one (median, trimmed mean).
+    SiteParams,
+    /// Public halves of the keys that masks are drawn from.
+    PublicKey,
     /// Exact sums of `f64` terms: moments, Gram matrices, risk sets.
     ExactSum,
     /// Counts of patients, events or pairs.
@@ -28,7 +34,7 @@ pub enum Kind {
     Metric,
     /// Number of ranks with a fault, and, if there is one, its description.
     Fault,
-    /// Names and sizes of sites, SHA-256 of the tensors and of agreed texts, host names.
+    /// Names and sizes of sites, sites that were dropped and why, SHA-256 of the tensors and of agreed texts, host names.
     Roster,
     /// A number decided by rank 0 (the checkpoint to resume from).
     Decision,
@@ -38,8 +44,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::ParamSum,
+        Self::ControlSum,
+        Self::SiteParams,
+        Self::PublicKey,
         Self::ExactSum,
         Self::Count,
         Self::Max,
@@ -55,6 +64,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ParamSum => "parameter sum",
+            Self::ControlSum => "sum of control variates",
+            Self::SiteParams => "parameters of the sites",
+            Self::PublicKey => "public keys",
             Self::ExactSum => "exact sum",
             Self::Count => "counts",
             Self::Max => "maximum",

@@ -86,6 +86,12 @@ fn headline(out: &mut String, s: &Summary) {
     if let Some(bytes) = s.bytes_per_round {
         rows.push(("bytes sent per rank and round", bytes.to_string()));
     }
+    if let Some(p) = &s.privacy {
+        rows.push((
+            "differential privacy",
+            format!("epsilon {:.3} at delta {}: {}", p.epsilon, p.delta, p.covers),
+        ));
+    }
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     table(out, "Result", &[], rows);
 }
@@ -147,6 +153,13 @@ fn sites(out: &mut String, summary: &Summary) {
         .iter()
         .map(|s| vec![s.name.clone(), s.n.to_string(), s.events.to_string(), number(s.c_index, 4)]);
     table(out, "Sites", &["site", "training patients", "events", "C-index, own held-out"], rows);
+    if summary.lost_sites() {
+        let lost = sites.iter().filter_map(|s| {
+            let dropped = s.dropped.as_ref()?;
+            Some(vec![s.name.clone(), dropped.round.to_string(), dropped.reason.clone()])
+        });
+        table(out, "Sites dropped", &["site", "first round without it", "reason"], lost);
+    }
 }
 
 fn coefficients(out: &mut String, summary: &Summary) {

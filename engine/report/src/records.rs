@@ -49,6 +49,9 @@ pub struct Summary {
     /// What is known of each site.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sites: Option<Vec<SiteResult>>,
+    /// What the training costs each patient in privacy; absent without noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub privacy: Option<PrivacyRecord>,
     /// Wall time of the process that finished the run.
     pub wall_s: f64,
     /// Wall time per phase.
@@ -96,6 +99,34 @@ impl RankTime {
     }
 }
 
+impl Summary {
+    /// Whether the run went on without some of its sites.
+    pub fn lost_sites(&self) -> bool {
+        self.sites.iter().flatten().any(|s| s.dropped.is_some())
+    }
+}
+
+/// The guarantee of a differentially private run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrivacyRecord {
+    /// Bound on the privacy loss, but for probability `delta`.
+    pub epsilon: f64,
+    /// Probability in which it may fail.
+    pub delta: f64,
+    /// Deviation of the noise over the sensitivity.
+    pub noise_multiplier: f64,
+    /// Largest norm of a block's gradient.
+    pub clip: f64,
+    /// Probability with which a step sampled a patient.
+    pub sample_rate: f64,
+    /// Blocks of a site's patients.
+    pub blocks: u64,
+    /// Noisy steps, over all models of the run.
+    pub steps: u64,
+    /// What is bounded, and what is not.
+    pub covers: String,
+}
+
 /// Concordance over the seeds of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CIndex {
@@ -135,6 +166,18 @@ pub struct SiteResult {
     pub events: u64,
     /// Concordance of the final model on the site's own held-out patients.
     pub c_index: Option<f64>,
+    /// When and why the run went on without it; absent for a site that stayed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dropped: Option<Dropped>,
+}
+
+/// A site that failed and that the run went on without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The first round without it.
+    pub round: u64,
+    /// What happened there.
+    pub reason: String,
 }
 
 /// Wall time of a phase.

@@ -88,6 +88,14 @@ pub enum StudyError {
         /// The sites.
         known: String,
     },
+    /// A site's table is not the one that was read.
+    #[error("{} was {what} since it was read", path.display())]
+    SiteTable {
+        /// The table.
+        path: PathBuf,
+        /// "removed" or "changed".
+        what: &'static str,
+    },
     /// Training left the finite numbers.
     #[error("the loss is not a number after epoch {step}")]
     Diverged {
@@ -182,7 +190,7 @@ impl Failure for StudyError {
             Self::Metric(e) => e.exit_code(),
             Self::Federate(e) => e.exit_code(),
             Self::Record(e) => e.exit_code(),
-            Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
+            Self::Io { .. } | Self::Busy { .. } | Self::SiteTable { .. } => ExitCode::Io,
         }
     }
 
@@ -210,6 +218,9 @@ impl Failure for StudyError {
             Self::Federate(e) => e.hint(),
             Self::Unfinished { .. } => Some("`osteon train STUDY.toml -o RUN` makes one".to_owned()),
             Self::Prediction { hint, .. } => Some((*hint).to_owned()),
+            Self::SiteTable { .. } => {
+                Some("federation.on_site_failure = \"drop\" goes on without such a site".to_owned())
+            }
             Self::Site { .. } | Self::Outcome(_) => None,
             Self::Io { .. } => None,
         }

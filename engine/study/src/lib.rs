@@ -11,6 +11,7 @@
 //! - [`demo`]: a made-up cohort, its study and its three arms,
 //! - [`plan`]: what a study will do, for `--dry-run`,
 //! - [`status`]: what a run has done and used, while it goes on,
+//! - [`source`]: whether a site's table is still the one that was read,
 //! - [`stop`]: signals and the time limit,
 //! - [`timing`]: the table at the end of a run,
 //! - [`train`]: from a study to a finished run directory,
@@ -29,6 +30,7 @@ pub mod predict;
 pub mod run_dir;
 pub mod scaling;
 pub mod schema;
+pub mod source;
 pub mod status;
 pub mod stop;
 pub mod timing;

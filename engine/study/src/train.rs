@@ -184,6 +184,7 @@ fn finish(
     let (Some(dir), Some(mut summary)) = (job.dir, written) else {
         return Ok(Outcome::Finished(Box::default()));
     };
+    summary.privacy = crate::fit::private::cost(study);
     summary.wall_s = timing.wall_s;
     summary.phases = timing.phases.clone();
     summary.peak_memory_bytes = timing.peak_memory_bytes;

@@ -10,6 +10,7 @@ use osteon_kernels::tiles::{Lane, from_rows, to_rows};
 use rayon::prelude::*;
 
 use super::fused::{Network, StepInput, Workspace};
+use super::private::Privacy;
 use super::{Layout, Spec};
 use crate::cohort::Cohort;
 
@@ -55,6 +56,10 @@ pub(super) struct State {
     optimizer_steps: u64,
     pub(super) steps: u64,
     pub(super) epochs: u64,
+    /// Added to every gradient; empty for none.
+    correction: Vec<f32>,
+    /// Sum of the gradients without it, and how many; kept only with a correction.
+    gradients: (Vec<f64>, u64),
 }
 
 /// Problems that are trained together. A problem's bits do not depend on its neighbours.
@@ -66,6 +71,7 @@ pub struct Batch {
     pub(super) level: Level,
     pub(super) problems: Vec<Problem>,
     pub(super) states: Vec<State>,
+    privacy: Option<Privacy>,
     pub(super) spaces: Mutex<Vec<Workspace>>,
 }
 
@@ -87,16 +93,31 @@ impl Batch {
             optimizer_steps: 0,
             steps: 0,
             epochs: 0,
+            correction: Vec::new(),
+            gradients: (Vec::new(), 0),
         };
         let states = problems.iter().map(state).collect();
         let spaces = Mutex::new(Vec::new());
-        Self { spec, training, layout, level: Level::current(), problems, states, spaces }
+        let (level, privacy) = (Level::current(), None);
+        Self { spec, training, layout, level, problems, states, privacy, spaces }
     }
 
     /// Runs on another instruction set, for tests that compare them.
     #[must_use]
     pub fn at_level(mut self, level: Level) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Clips and blurs every step from here on, in place of full or mini-batches. Losses are then NaN: a loss
+    /// of the training rows is not private.
+    ///
+    /// # Panics
+    /// If the network has batch norm, whose statistics no noise covers.
+    #[must_use]
+    pub fn with_privacy(mut self, privacy: Privacy) -> Self {
+        assert!(!self.spec.batch_norm, "batch statistics are not private");
+        self.privacy = Some(privacy);
         self
     }
 
@@ -148,11 +169,32 @@ impl Batch {
         let of = &self.problems[problem];
         let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
         let per_epoch = match self.training.batch_size {
+            _ if self.privacy.is_some() => self.privacy.as_ref().map_or(1, Privacy::steps_per_epoch),
             Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
             _ => 1,
         };
         let state = &mut self.states[problem];
         (state.epochs, state.steps) = (epoch, epoch * per_epoch);
+    }
+
+    /// Adds `correction` (`[P]`, trainable parameters) to every gradient of a problem from here on, before
+    /// the optimiser sees it (SCAFFOLD), and begins to add up the gradients without it.
+    ///
+    /// # Panics
+    /// If the length differs.
+    pub fn correct_gradients(&mut self, problem: usize, correction: Vec<f32>) {
+        assert_eq!(correction.len(), self.layout.trainable(), "a correction of the trainable parameters");
+        let state = &mut self.states[problem];
+        state.gradients = (vec![0.0; correction.len()], 0);
+        state.correction = correction;
+    }
+
+    /// Mean of the gradients since [`Self::correct_gradients`], without the correction, `[P]`; zero where no
+    /// step was made.
+    pub fn mean_gradient(&self, problem: usize) -> Vec<f32> {
+        let (sum, steps) = &self.states[problem].gradients;
+        let steps = (*steps).max(1) as f64;
+        sum.iter().map(|g| (g / steps) as f32).collect()
     }
 
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
@@ -180,21 +222,21 @@ impl Batch {
         which.iter().for_each(|&b| chosen[b] = true);
         let (spec, layout) = (&self.spec, &self.layout);
         let network = Network { spec, layout, level: self.level, parallel };
-        let (training, spaces) = (&self.training, &self.spaces);
-        let work: Vec<(&Problem, &mut State)> = self
+        let (training, privacy, spaces) = (&self.training, self.privacy.as_ref(), &self.spaces);
+        let work: Vec<(usize, (&Problem, &mut State))> = self
             .problems
             .iter()
             .zip(&mut self.states)
-            .zip(chosen)
-            .filter(|(_, c)| *c)
-            .map(|(w, _)| w)
+            .enumerate()
+            .filter(|(index, _)| chosen[*index])
             .collect();
         let losses: Vec<Vec<f64>> = work
             .into_par_iter()
             .with_max_len(1)
-            .map(|(problem, state)| {
+            .map(|(index, (problem, state))| {
                 let mut ws = spaces.lock().ok().and_then(|mut s| s.pop()).unwrap_or_default();
-                let losses = Run { network, training, problem }.epochs(state, epochs, &mut ws);
+                let losses =
+                    Run { network, training, privacy, index, problem }.epochs(state, epochs, &mut ws);
                 if let Ok(mut spaces) = spaces.lock() {
                     spaces.push(ws);
                 }
@@ -244,6 +286,9 @@ pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
 pub(super) struct Run<'a> {
     pub network: Network<'a>,
     pub training: &'a Training,
+    pub privacy: Option<&'a Privacy>,
+    /// Place in the batch.
+    pub index: usize,
     pub problem: &'a Problem,
 }
 
@@ -258,6 +303,13 @@ impl Run<'_> {
         let mut losses = Vec::with_capacity(epochs as usize);
         for _ in 0..epochs {
             let (mut nll, mut events) = (0.0, 0.0);
+            if let Some(privacy) = self.privacy {
+                (0..privacy.steps_per_epoch())
+                    .for_each(|_| self.private_step(state, privacy, anchor.as_deref(), ws));
+                state.epochs += 1;
+                losses.push(f64::NAN);
+                continue;
+            }
             let full = self.training.batch_size.is_none_or(|size| size >= cohort.len());
             if full {
                 let weights = self.problem.weights.as_deref();
@@ -306,7 +358,33 @@ impl Run<'_> {
         (loss.nll * loss.event_weight, loss.event_weight)
     }
 
-    /// Moves the parameters along the gradient of the loss, `[P]`, to which the penalties are added.
+    /// One step of [`super::private`]: blocks of sampled patients, clipped, added and blurred.
+    fn private_step(&self, state: &mut State, privacy: &Privacy, anchor: Option<&[f32]>, ws: &mut Workspace) {
+        let cohort = &*self.problem.cohort;
+        let weights = self.problem.weights.as_deref();
+        let mut word = privacy.noise.words(self.index, state.steps);
+        let mut blocks: Vec<Vec<u32>> = vec![Vec::new(); privacy.blocks];
+        for position in 0..cohort.len() as u32 {
+            let present = weights.is_none_or(|w| w[position as usize] > 0.0);
+            if privacy.samples(word()) && present {
+                blocks[privacy.block(cohort.keys[position as usize])].push(position);
+            }
+        }
+        let mut sum = vec![0.0; self.network.layout.trainable()];
+        for block in blocks.iter().filter(|b| !b.is_empty()) {
+            let part = cohort.gather(block);
+            let weights: Option<Vec<f32>> = weights.map(|w| block.iter().map(|&p| w[p as usize]).collect());
+            let seed = self.problem.seed;
+            let input = StepInput { cohort: &part, weights: weights.as_deref(), seed, step: state.steps };
+            self.network.step(&mut state.params, input, ws);
+            privacy.add_clipped(&mut sum, &ws.gradient);
+        }
+        privacy.blur(&mut sum, word);
+        self.descend(state, &mut sum, anchor);
+    }
+
+    /// Moves the parameters along the gradient of the loss, `[P]`, to which what does not depend on the
+    /// patients is added.
     pub(super) fn descend(&self, state: &mut State, gradient: &mut [f64], anchor: Option<&[f32]>) {
         let spec = self.network.spec;
         if spec.l2 > 0.0 {
@@ -319,6 +397,14 @@ impl Run<'_> {
             for i in 0..trainable {
                 let away = f64::from(state.params[i]) - f64::from(anchor[i]);
                 gradient[i] += self.training.proximal_mu * away;
+            }
+        }
+        if !state.correction.is_empty() {
+            let (sum, steps) = &mut state.gradients;
+            *steps += 1;
+            for i in 0..trainable {
+                sum[i] += gradient[i];
+                gradient[i] += f64::from(state.correction[i]);
             }
         }
         let gradient: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();

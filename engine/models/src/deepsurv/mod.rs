@@ -8,12 +8,14 @@ mod batch;
 mod fused;
 mod layout;
 mod list;
+mod private;
 mod shared;
 
 pub use batch::{Batch, Optimizer, Problem, Training, predict};
 pub use fused::Workspace;
 pub use layout::{Layout, Role, Tensor};
 pub use list::op_list;
+pub use private::{Noise, Privacy};
 pub use shared::SharedOutcome;
 
 use osteon_kernels::ops::activation::Activation;

@@ -235,7 +235,7 @@ impl Batch {
         for ((problem, pass), mut gradient) in which.zip(passes).zip(gradients) {
             let Self { spec, training, layout, level, problems, states, .. } = self;
             let network = Network { spec, layout, level: *level, parallel: true };
-            let run = Run { network, training, problem: &problems[problem] };
+            let run = Run { network, training, privacy: None, index: problem, problem: &problems[problem] };
             run.descend(&mut states[problem], &mut gradient, None);
             if let Ok(mut spaces) = self.spaces.lock() {
                 spaces.push(pass.ws);

@@ -17,7 +17,8 @@ mod values;
 
 pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
 pub use federation::{
-    Federation, LocalState, OnSiteFailure, Reveals, SiteFile, SiteSource, SiteWeights, Strategy, TimeBins,
+    Federation, LocalState, OnSiteFailure, Privacy, Reveals, SiteFile, SiteSource, SiteWeights, Strategy,
+    TimeBins,
 };
 pub use model::{Activation, L2Scope, Model, ModelKind, Ties};
 pub use preprocess::{Impute, Preprocess, Scale};

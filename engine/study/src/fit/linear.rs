@@ -130,6 +130,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         n: part.train.rows.n as u64,
         events: part.train.rows.events() as u64,
         c_index: *c,
+        dropped: None,
     };
     let sites = (study.train.arm == Arm::Isolated).then(|| parts.iter().zip(&per_part).map(site).collect());
     let se = fit.robust_se().unwrap_or_else(|| fit.se.clone());

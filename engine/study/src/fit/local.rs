@@ -273,6 +273,7 @@ impl View<'_> {
                 c_index: held_out::mean(
                     &self.seeds().map(|r| self.per_part(batch, r)[k]).collect::<Vec<_>>(),
                 ),
+                dropped: None,
             };
             self.parts.iter().enumerate().map(result).collect()
         });

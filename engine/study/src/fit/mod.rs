@@ -7,6 +7,7 @@
 //! - [`shared`]: what a federation publishes besides its model,
 //! - [`linear`]: the linear Cox model,
 //! - [`held_out`]: concordance and survival curves on held-out patients,
+//! - [`private`]: differential privacy of a federation,
 //! - [`result`]: what a fit leaves in the run directory.
 
 pub mod exact;
@@ -15,6 +16,7 @@ pub mod held_out;
 pub mod linear;
 pub mod local;
 pub mod network;
+pub mod private;
 pub mod result;
 pub mod shared;
 

@@ -74,6 +74,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         name: site.name.clone(),
         n: site.patients[0],
         events: site.events[0],
+        dropped: None,
         c_index: federated::ratio(held.metrics.iter().filter(|m| m.site == site.index).map(|m| m.pairs)),
     };
     let sites: Vec<SiteResult> = held.roster.sites.iter().map(of_site).collect();

@@ -68,6 +68,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         let record = RoundRecord {
             round: done,
             taking_part: (0..roster.sites.len()).collect(),
+            lost: Vec::new(),
             sites,
             bytes: comm.bytes_sent() - sent,
             local_s: trained.as_secs_f64(),
@@ -100,7 +101,8 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         return Ok(Fitted::Stopped(u64::from(done)));
     }
     let global: Vec<f32> = (0..g).flat_map(|k| batch.params(k).to_vec()).collect();
-    let outcome = Outcome { global, rounds: done, ended, resumed_from, roster, warnings: Vec::new() };
+    let outcome =
+        Outcome { global, rounds: done, ended, resumed_from, roster, lost: Vec::new(), warnings: Vec::new() };
     let fit = phases.time("evaluate", || {
         if last.is_none() {
             // Resumed after the last round: its metrics are those of the model as it stands.
@@ -173,6 +175,7 @@ fn stands(job: &Job, learner: &mut dyn Learner, outcome: &Outcome) -> Result<Rou
     Ok(RoundRecord {
         round: outcome.rounds,
         taking_part: (0..shape.0).collect(),
+        lost: Vec::new(),
         sites: metrics::exchange(job.comm, shape, mine, 0)?.0,
         bytes: 0,
         local_s: 0.0,
