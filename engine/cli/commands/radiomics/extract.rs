@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
 use osteon_imaging::{Cases, Extraction, Grids, Need, Results};
-use osteon_pipeline::{Batch, Budget, Entry, Ran, Shard, journal_of, run};
+use osteon_pipeline::{Batch, Budget, Finished, Ran, Shard, journal_of, run};
 use osteon_radiomics::{Params, Selection};
 use osteon_study::stop::Stop;
 use osteon_study::watch::Watch;
@@ -133,8 +133,8 @@ impl Extract {
         } else {
             self.out.clone()
         };
-        let entries = work(&extraction, &journal_of(&out), &self.many, threads, talk)?;
-        conclude(&entries.into_iter().collect(), &out, shard, talk)
+        let finished = work(&extraction, &journal_of(&out), &self.many, threads, talk)?;
+        conclude(&finished.entries.into_iter().collect(), &out, shard, talk)
     }
 }
 
@@ -145,7 +145,7 @@ pub fn work<B: Batch>(
     many: &Many,
     threads: usize,
     talk: &Talk,
-) -> Result<Vec<Entry<B::Done, B::Failed>>, CommandError> {
+) -> Result<Finished<B::Done, B::Failed>, CommandError> {
     let granted = osteon_core::memory::allotment().map(|m| (m.bytes as f64 * FILL) as u64);
     let memory = many.memory.map(|gb| (gb * 1e9) as u64).or(granted);
     let cannot =
@@ -169,7 +169,7 @@ pub fn work<B: Batch>(
         let text = format!("stopped with {} cases left; the same command goes on", finished.left);
         return Err(CommandError::Plain(text, ExitCode::Resumable, None));
     }
-    Ok(finished.entries)
+    Ok(finished)
 }
 
 impl Many {

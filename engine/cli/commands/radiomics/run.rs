@@ -7,12 +7,12 @@ use osteon_core::ExitCode;
 use osteon_imaging::{Archive, Cases, Need, Source, conclude_archive};
 use osteon_radiomics::skeleton::{Group, Settings};
 use osteon_radiomics::{Params, Selection};
+use osteon_study::watch::Watch;
 
 use super::extract::{Many, work};
 use crate::args::Voice;
 use crate::failure::CommandError;
 use crate::talk::Talk;
-use osteon_study::watch::Watch;
 
 #[derive(Debug, Args)]
 pub struct Run {
@@ -78,8 +78,8 @@ impl Run {
 
         let archive = Archive { cases, params, source, out };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
-        let entries = work(&archive, &archive.out.join("cases.journal"), &self.many, threads, talk)?;
-        let results = conclude_archive(&archive, entries)?;
+        let finished = work(&archive, &archive.out.join("cases.journal"), &self.many, threads, talk)?;
+        let results = conclude_archive(&archive, finished.entries)?;
         let failures = archive.out.join("failures.csv");
         if results.faults.is_empty() {
             // That of an earlier run would now be wrong.
