@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use osteon_core::rng::{Purpose, Stream};
-use osteon_radiomics::{Filter, Geometry, Image, Labels, Params, Samples, Selection, extract};
+use osteon_radiomics::{Filter, Geometry, Image, ImageType, Labels, Params, Samples, Selection, extract};
 
 /// A bone: points in mm joined by rods of one radius.
 struct Bone {
@@ -150,8 +150,9 @@ fn main() -> io::Result<()> {
         )?;
     }
     if arguments.get(3).is_some() {
-        let sigma = |mm: f64| Filter::Laplacian(mm, format!("{mm}"));
-        params.filters = vec![Filter::Original, sigma(4.0), sigma(8.0), Filter::Wavelet];
+        params.image_types =
+            [Filter::Original, Filter::Laplacian, Filter::Wavelet].map(ImageType::plain).to_vec();
+        params.assign("sigma=[4.0, 8.0]").map_err(io::Error::other)?;
         time("original, two LoG, eight wavelet bands", &merged, &Selection::single(1), &params)?;
     }
     Ok(())

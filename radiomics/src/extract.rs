@@ -7,7 +7,7 @@ use crate::features::{CLASSES, Case, Compute};
 use crate::filters::{View, normalise};
 use crate::image::{Image, Labels};
 use crate::resample::resample;
-use crate::roi::{Region, Selection, discretise};
+use crate::roi::{Region, Selection, cropped, discretise};
 use crate::settings::{Params, Settings};
 use crate::texture::LevelGrid;
 
@@ -44,15 +44,30 @@ pub fn extract(
             .map(|region| resampled_row(&region, image, spacing, params))
             .collect());
     }
-    let views = views(image, params)?;
+    if settings.pre_crop {
+        let crop = |region: Region| {
+            check(&region, settings)?;
+            let (image, region) = cropped(image, &region, settings.pad_distance as usize);
+            row(&region, &image, &views(&image, &[&region], params)?, params)
+        };
+        return Ok(regions.into_par_iter().map(crop).collect());
+    }
+    let views = views(image, &regions.iter().collect::<Vec<_>>(), params)?;
     Ok(regions.into_par_iter().map(|region| row(&region, image, &views, params)).collect())
 }
 
-/// The images that features are computed from.
-fn views(image: &Image, params: &Params) -> Result<Vec<View>, RadiomicsError> {
-    let views: Result<Vec<Vec<View>>, RadiomicsError> =
-        params.filters.par_iter().map(|f| f.images(image)).collect();
-    Ok(views?.concat())
+/// The images that features are computed from, with the settings of each.
+fn views(
+    image: &Image,
+    regions: &[&Region],
+    params: &Params,
+) -> Result<Vec<(View, Settings)>, RadiomicsError> {
+    let views = params.image_types.par_iter().map(|image_type| {
+        let settings = image_type.settings(&params.settings)?;
+        let views = image_type.filter.images(image, regions, &settings)?;
+        Ok(views.into_iter().map(|view| (view, settings.clone())).collect::<Vec<_>>())
+    });
+    Ok(views.collect::<Result<Vec<_>, RadiomicsError>>()?.concat())
 }
 
 /// The features of a region on another grid; the part that is resampled, and so what filters see,
@@ -65,12 +80,21 @@ fn resampled_row(
 ) -> Result<Row, RadiomicsError> {
     check(region, &params.settings)?;
     match resample(image, region, spacing, &params.settings)? {
-        Some((image, region)) => row(&region, &image, &views(&image, params)?, params),
-        None => row(region, image, &views(image, params)?, params),
+        Some((image, region)) => row(&region, &image, &views(&image, &[&region], params)?, params),
+        // PyRadiomics crops where it has nothing to resample.
+        None => {
+            let (image, region) = cropped(image, region, params.settings.pad_distance as usize);
+            row(&region, &image, &views(&image, &[&region], params)?, params)
+        }
     }
 }
 
-fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Result<Row, RadiomicsError> {
+fn row(
+    region: &Region,
+    image: &Image,
+    views: &[(View, Settings)],
+    params: &Params,
+) -> Result<Row, RadiomicsError> {
     let settings = &params.settings;
     check(region, settings)?;
     let resegmented = match &settings.resegment {
@@ -87,21 +111,39 @@ fn row(region: &Region, image: &Image, views: &[View], params: &Params) -> Resul
     let form = if settings.resegment_shape { inner } else { cropped.as_ref().unwrap_or(region) };
     let (shape, values) = rayon::join(
         || of_form(form, params),
-        || views.par_iter().map(|v| of_values(v, image, inner, params)).collect::<Result<Vec<_>, _>>(),
+        || {
+            let found = views.par_iter().map(|(v, settings)| of_values(v, image, inner, settings, params));
+            found.collect::<Result<Vec<_>, _>>()
+        },
     );
-    let features = std::iter::once(shape).chain(values?).flatten().collect();
+    let features = std::iter::once(shape?).chain(values?).flatten().collect();
     Ok(Row { label: region.label.clone(), features })
 }
 
 /// The features of the form of a region.
-fn of_form(region: &Region, params: &Params) -> Vec<(String, f64)> {
+///
+/// # Errors
+/// If its shape in a plane is sought and it lies in none.
+fn of_form(region: &Region, params: &Params) -> Result<Vec<(String, f64)>, RadiomicsError> {
     let mut all = Vec::new();
     for (class, wanted) in &params.features {
-        if let Compute::OfForm(compute) = CLASSES[*class].compute {
-            all.extend(named("original", *class, wanted, &compute(region)));
-        }
+        let values = match CLASSES[*class].compute {
+            Compute::OfValues(_) => continue,
+            Compute::OfForm(compute) => compute(region),
+            Compute::OfPlane(compute) => {
+                // As in PyRadiomics, the class has no columns otherwise.
+                let Some(axis) = params.settings.flat_axis() else { continue };
+                if region.size[axis] > 1 {
+                    let reason =
+                        format!("it is {} voxels thick, so that it has no shape2D", region.size[axis]);
+                    return Err(RadiomicsError::Region { label: region.label.clone(), reason });
+                }
+                compute(region, axis)
+            }
+        };
+        all.extend(named("original", *class, wanted, &values));
     }
-    all
+    Ok(all)
 }
 
 /// The features of the values of one filtered image.
@@ -109,19 +151,19 @@ fn of_values(
     view: &View,
     image: &Image,
     region: &Region,
+    settings: &Settings,
     params: &Params,
 ) -> Result<Vec<(String, f64)>, RadiomicsError> {
     let image = view.image.as_deref().unwrap_or(image);
     let values = region.values(image)?;
-    let settings = &params.settings;
     let levels = discretise(&values, settings.binning, &image.samples, &region.label)?;
     let grid = &LevelGrid::new(region, &levels, settings.reach())?;
-    let case = Case { region, values: &values, grid, settings };
+    let case = Case { region, values: &values, grid, settings, part_of: None };
     let computed: Vec<Vec<(String, f64)>> = params
         .features
         .par_iter()
         .map(|(class, wanted)| match CLASSES[*class].compute {
-            Compute::OfForm(_) => Vec::new(),
+            Compute::OfForm(_) | Compute::OfPlane(_) => Vec::new(),
             Compute::OfValues(compute) => named(&view.name, *class, wanted, &compute(&case)),
         })
         .collect();
@@ -135,7 +177,7 @@ fn named(view: &str, class: usize, wanted: &[usize], values: &[f64]) -> Vec<(Str
 }
 
 /// Refuses a region that is too small for features to mean anything.
-fn check(region: &Region, settings: &Settings) -> Result<(), RadiomicsError> {
+pub(crate) fn check(region: &Region, settings: &Settings) -> Result<(), RadiomicsError> {
     let refuse = |reason| Err(RadiomicsError::Region { label: region.label.clone(), reason });
     let voxels = region.voxels.len();
     if voxels < 2 {

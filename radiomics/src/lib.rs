@@ -16,11 +16,13 @@ mod resample;
 mod roi;
 mod settings;
 pub mod texture;
+mod voxel;
 
 pub use error::RadiomicsError;
 pub use extract::{Row, extract};
-pub use filters::Filter;
+pub use filters::{Code, Filter, FilterSettings};
 pub use image::{Geometry, Image, Labels, Samples};
 pub use resample::Interpolator;
 pub use roi::{Binning, Region, Resegment, ResegmentMode, Selection, discretise};
-pub use settings::{Norm, Params, Settings};
+pub use settings::{ImageType, Norm, Params, Settings};
+pub use voxel::{Maps, VoxelSettings, maps};

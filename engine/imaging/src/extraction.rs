@@ -137,7 +137,7 @@ impl Batch for Extraction {
 
     fn memory(&self, case: usize, bytes: u64) -> u64 {
         let packed = [".nii", ".nrrd", ".nhdr"].iter().all(|e| !self.cases.list[case].image.ends_with(e));
-        let views = self.params.filters.len() as u64;
+        let views = self.params.image_types.len() as u64;
         bytes * if packed { UNPACKED } else { 1 } * (AT_WORK + views)
     }
 

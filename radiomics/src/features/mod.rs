@@ -4,12 +4,14 @@
 mod emphasis;
 mod firstorder;
 mod glcm;
+mod glcm_one_way;
 mod gldm;
 mod glrlm;
 mod glszm;
 mod mcc;
 mod ngtdm;
 mod shape;
+mod shape2d;
 
 use crate::roi::Region;
 use crate::settings::Settings;
@@ -26,6 +28,8 @@ pub struct Case<'a> {
     pub grid: &'a LevelGrid,
     /// Parameters.
     pub settings: &'a Settings,
+    /// The highest grey level of the region that this one is the neighbourhood of a voxel in.
+    pub part_of: Option<u32>,
 }
 
 /// A class of features.
@@ -47,13 +51,23 @@ pub struct FeatureClass {
 pub enum Compute {
     /// The form of the region; once per region, whatever images are made of it.
     OfForm(fn(&Region) -> Vec<f64>),
+    /// The form of a region that is one voxel thick along an axis (0 x, 1 y, 2 z).
+    OfPlane(fn(&Region, usize) -> Vec<f64>),
     /// The values of an image in the region.
     OfValues(fn(&Case) -> Vec<f64>),
 }
 
 /// All classes, in the order of the columns.
-pub const CLASSES: [FeatureClass; 7] =
-    [shape::CLASS, firstorder::CLASS, glcm::CLASS, gldm::CLASS, glrlm::CLASS, glszm::CLASS, ngtdm::CLASS];
+pub const CLASSES: [FeatureClass; 8] = [
+    shape::CLASS,
+    shape2d::CLASS,
+    firstorder::CLASS,
+    glcm::CLASS,
+    gldm::CLASS,
+    glrlm::CLASS,
+    glszm::CLASS,
+    ngtdm::CLASS,
+];
 
 impl FeatureClass {
     /// Features computed when none is named.
@@ -91,6 +105,7 @@ mod tests {
             counts,
             [
                 ("shape", 17, 14),
+                ("shape2D", 10, 9),
                 ("firstorder", 19, 18),
                 ("glcm", 24, 24),
                 ("gldm", 14, 14),

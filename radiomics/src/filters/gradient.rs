@@ -1,13 +1,13 @@
-//! Length of the gradient (ITK `GradientMagnitudeImageFilter`): central differences per mm, the
-//! image continued by its border voxels, single precision.
+//! Length of the gradient (ITK `GradientMagnitudeImageFilter`): central differences per mm
+//! or per voxel, the image continued by its border voxels, single precision.
 
 use rayon::prelude::*;
 
 use crate::image::{Image, Samples};
 
-pub(super) fn gradient(image: &Image) -> Image {
+pub(super) fn gradient(image: &Image, per_mm: bool) -> Image {
     let [nx, ny, nz] = image.geometry.size;
-    let half = image.geometry.spacing.map(|s| 0.5 / s);
+    let half = image.geometry.spacing.map(|s| if per_mm { 0.5 / s } else { 0.5 });
     let at = |x: usize, y: usize, z: usize| image.samples.get((z * ny + y) * nx + x);
     let mut out = vec![0f32; image.samples.len()];
     out.par_chunks_mut(nx * ny).enumerate().for_each(|(z, slice)| {

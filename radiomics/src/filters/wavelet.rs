@@ -1,46 +1,68 @@
-//! Stationary wavelet transform with coif1, one level (PyWavelets `swtn`, PyRadiomics
-//! `getWaveletImage`): the image is continued periodically, after a dimension of odd size got its
-//! first plane once more. Letters are those of x, y, z; L low, H high.
+//! Stationary wavelet transform (PyWavelets `swtn`, PyRadiomics `getWaveletImage`): the image is
+//! continued periodically, after a dimension of odd size got its first plane once more. Letters are
+//! those of x, y, z; L low, H high. Each level decomposes the approximation of the one before, with the
+//! same taps.
 
 use super::lines::Volume;
+use super::taps::Taps;
 use crate::image::{Image, Samples};
 
-/// Low-pass decomposition filter of coif1 (Daubechies 1993), with the digits PyWavelets 1.8 has.
-const LOW: [f64; 6] = [
-    -0.015655728135791993,
-    -0.07273261951252645,
-    0.3848648468648578,
-    0.8525720202116004,
-    0.3378976624574818,
-    -0.07273261951252645,
-];
-
-/// The same as its single-precision transform has them: the fourth is not the nearest to the above.
-const LOW_SINGLE: [f32; 6] = [-0.015655728, -0.07273262, 0.38486484, 0.85257196, 0.33789766, -0.07273262];
-
-/// The high-pass filter of an orthogonal wavelet.
-fn high<T: Copy + std::ops::Neg<Output = T>>(low: &[T; 6]) -> [T; 6] {
-    std::array::from_fn(|j| if j % 2 == 0 { -low[5 - j] } else { low[5 - j] })
+/// What is decomposed how often.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decomposition {
+    pub taps: Taps,
+    /// Levels without bands of their own.
+    pub skipped: usize,
+    /// Levels with bands.
+    pub levels: usize,
+    /// The axis that is left as it is.
+    pub flat: Option<usize>,
 }
 
-/// The bands in PyRadiomics' order, the approximation LLL last.
-pub(super) fn bands(image: &Image) -> Vec<(String, Image)> {
+/// The bands in PyRadiomics' order by the ends of their names (`-HLL`, `2-HLL`), the last approximation
+/// at the end.
+pub(super) fn bands(image: &Image, how: &Decomposition) -> Vec<(String, Image)> {
     let single = matches!(image.samples, Samples::F32(_));
-    let whole = even(image);
-    let mut all: Vec<(String, Volume)> = vec![(String::new(), whole)];
-    for axis in 0..3 {
-        all = all
-            .into_iter()
-            .flat_map(|(letters, volume)| {
-                let low = volume.along(axis, |line, out| convolve(line, out, &LOW, &LOW_SINGLE, single));
-                let high = volume
-                    .along(axis, |line, out| convolve(line, out, &high(&LOW), &high(&LOW_SINGLE), single));
-                [(letters.clone() + "L", low), (letters + "H", high)]
-            })
-            .collect();
+    let mut whole = even(image);
+    let mut found = Vec::new();
+    for level in 1..=how.skipped + how.levels {
+        let mut all: Vec<(String, Volume)> = vec![(String::new(), whole)];
+        for axis in (0..3).filter(|a| how.flat != Some(*a)) {
+            all = all
+                .into_iter()
+                .flat_map(|(letters, volume)| split(&letters, &volume, axis, how, single))
+                .collect();
+        }
+        let approximation = all.remove(0);
+        let number = (level - how.skipped.min(level)).to_string();
+        let number = if number == "1" { "" } else { &number };
+        if level > how.skipped {
+            let named = all.iter().map(|(l, band)| (format!("{number}-{l}"), cropped(image, band, single)));
+            found.extend(named);
+            if level == how.skipped + how.levels {
+                let (letters, band) = &approximation;
+                found.push((format!("{number}-{letters}"), cropped(image, band, single)));
+            }
+        }
+        whole = approximation.1;
     }
-    all.rotate_left(1);
-    all.into_iter().map(|(letters, volume)| (letters, cropped(image, &volume, single))).collect()
+    found
+}
+
+/// Low and high band along an axis.
+fn split(
+    letters: &str,
+    volume: &Volume,
+    axis: usize,
+    how: &Decomposition,
+    single: bool,
+) -> [(String, Volume); 2] {
+    let taps = &how.taps;
+    let band = |double: &[f64], f32s: &[f32]| {
+        volume.along(axis, |line, out| convolve(line, out, double, f32s, single))
+    };
+    let (low, high) = (band(&taps.low, &taps.low_single), band(&taps.high, &taps.high_single));
+    [(format!("{letters}L"), low), (format!("{letters}H"), high)]
 }
 
 /// The image with every dimension even.
@@ -72,21 +94,21 @@ fn cropped(image: &Image, band: &Volume, single: bool) -> Image {
     Image { geometry: image.geometry.clone(), samples }
 }
 
-/// Periodic convolution, `out[o] = sum_j filter[j] line[o + 3 - j]`, terms added in PyWavelets'
-/// order and precision.
-fn convolve(line: &[f64], out: &mut [f64], filter: &[f64; 6], single_filter: &[f32; 6], single: bool) {
-    let n = line.len();
-    // out[o] needs line[o - 2] to line[o + 3].
-    let mut window = vec![0.0; n + 5];
-    for (k, x) in window.iter_mut().enumerate() {
-        *x = line[(k + 2 * n - 2) % n];
-    }
-    for (out, terms) in out.iter_mut().zip(window.windows(6)) {
-        let terms = terms.iter().rev();
+/// Periodic convolution, `out[o] = sum_j taps[j] line[o + n / 2 - j]` for `n` taps, terms added in
+/// PyWavelets' order and precision: those beyond the end of the line first, from its start on.
+fn convolve(line: &[f64], out: &mut [f64], taps: &[f64], single_taps: &[f32], single: bool) {
+    let (n, many) = (line.len(), taps.len());
+    // out[o] needs line[o + 1 - many / 2] to line[o + many / 2].
+    let before = many / 2 - 1;
+    let window: Vec<f64> = (0..n + many - 1).map(|k| line[(k + many * n - before) % n]).collect();
+    for (o, out) in out.iter_mut().enumerate() {
+        let beyond = (o + many / 2 + 1).saturating_sub(n).min(many);
+        let order = (0..beyond).rev().chain(beyond..many);
+        let term = |j: usize| window[o + many - 1 - j];
         *out = if single {
-            f64::from(terms.zip(single_filter).fold(0f32, |sum, (x, f)| sum + f * *x as f32))
+            f64::from(order.fold(0f32, |sum, j| sum + single_taps[j] * term(j) as f32))
         } else {
-            terms.zip(filter).fold(0.0, |sum, (x, f)| sum + f * x)
+            order.fold(0.0, |sum, j| sum + taps[j] * term(j))
         };
     }
 }

@@ -4,7 +4,7 @@
 //! margin; the image is interpolated, the mask takes its nearest voxel. Values of an integer image
 //! are cut to integers, as ITK casts them.
 
-mod spline;
+pub(crate) mod spline;
 
 use rayon::prelude::*;
 

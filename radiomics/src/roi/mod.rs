@@ -1,10 +1,12 @@
 //! Regions: the voxels of a label, inside their bounding box.
 
 mod binning;
+mod crop;
 mod resegment;
 mod selection;
 
 pub use binning::{Binning, discretise};
+pub(crate) use crop::cropped;
 pub use resegment::{Resegment, ResegmentMode};
 pub use selection::Selection;
 

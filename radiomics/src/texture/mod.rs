@@ -12,7 +12,7 @@ mod zones;
 pub use grid::LevelGrid;
 pub use neighbours::{Neighbourhood, neighbourhoods};
 pub use offsets::{Offset, offsets};
-pub use pairs::{Pairs, pairs};
+pub use pairs::{Pairs, ordered_pairs, pairs};
 pub use runs::runs;
 pub use zones::zones;
 
