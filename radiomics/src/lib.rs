@@ -2,26 +2,29 @@
 //!
 //! [`Image::read`] and [`Labels::read`] read NIfTI and NRRD; [`extract()`] computes the features of
 //! every selected label in one pass, by PyRadiomics' names and in its order; [`Params`] holds its
-//! parameters. Texture matrices are integer counts ([`texture`]), so results have the same bits
-//! for any number of threads.
+//! parameters. Texture matrices, meshes and filters are ops of `osteon_kernels`; the matrices are
+//! integer counts, so results have the same bits for any number of threads.
 
+mod diagnostics;
 mod error;
 mod extract;
 pub mod features;
 mod filters;
 mod image;
-mod mesh;
 mod params_file;
+mod pet;
+mod profile;
 mod resample;
 mod roi;
 mod settings;
-pub mod texture;
 mod voxel;
 
 pub use error::RadiomicsError;
 pub use extract::{Row, extract};
 pub use filters::{Code, Filter, FilterSettings};
 pub use image::{Geometry, Image, Labels, Samples};
+pub use pet::pet;
+pub use profile::Profile;
 pub use resample::Interpolator;
 pub use roi::{Binning, Region, Resegment, ResegmentMode, Selection, discretise};
 pub use settings::{ImageType, Norm, Params, Settings};

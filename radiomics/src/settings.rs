@@ -1,13 +1,14 @@
 //! Parameters by PyRadiomics' names: settings, feature classes, image types.
 
+use osteon_kernels::voxels::Offset;
 use serde_json::{Map, Value};
 
 use crate::error::RadiomicsError;
 use crate::features::{CLASSES, Compute};
 use crate::filters::{Filter, FilterSettings};
+use crate::profile::Profile;
 use crate::resample::Interpolator;
 use crate::roi::{Binning, Resegment, ResegmentMode};
-use crate::texture::Offset;
 use crate::voxel::VoxelSettings;
 
 /// How directions are weighted before their matrices are summed.
@@ -88,6 +89,10 @@ pub struct Settings {
     pub filter: FilterSettings,
     /// Parameters of voxel-based maps.
     pub voxel: VoxelSettings,
+    /// Whose conventions of binning and resampling hold.
+    pub profile: Profile,
+    /// What was set, by name.
+    given: Map<String, Value>,
 }
 
 impl Default for Settings {
@@ -117,6 +122,8 @@ impl Default for Settings {
             additional_info: false,
             filter: FilterSettings::default(),
             voxel: VoxelSettings::default(),
+            profile: Profile::PyRadiomics,
+            given: Map::new(),
         }
     }
 }
@@ -279,7 +286,34 @@ impl Settings {
                 return Err(unknown(key, known.copied()));
             }
         }
+        self.given.insert(key.to_owned(), value.clone());
         Ok(())
+    }
+
+    /// The settings as PyRadiomics lists them: its general defaults and whatever was set.
+    pub(crate) fn listed(&self, label: &str) -> Value {
+        let mut all = serde_json::json!({
+            "minimumROIDimensions": 2,
+            "minimumROISize": null,
+            "normalize": false,
+            "normalizeScale": 1,
+            "removeOutliers": null,
+            "resampledPixelSpacing": null,
+            "interpolator": "sitkBSpline",
+            "preCrop": false,
+            "padDistance": 5,
+            "distances": [1],
+            "force2D": false,
+            "force2Ddimension": 0,
+            "resegmentRange": null,
+            "label": 1,
+            "additionalInfo": true,
+        });
+        if let Some(table) = all.as_object_mut() {
+            table.extend(self.given.clone());
+        }
+        all["label"] = label.parse::<u16>().map_or_else(|_| label.into(), Value::from);
+        all
     }
 }
 
@@ -293,6 +327,8 @@ pub struct Params {
     pub features: Vec<(usize, Vec<usize>)>,
     /// Filters, in the order of their columns.
     pub image_types: Vec<ImageType>,
+    /// Whether `pet_*` columns follow, of the image as it was read.
+    pub pet: bool,
 }
 
 /// A filter with settings that hold for its images alone.
@@ -356,6 +392,7 @@ impl Default for Params {
             settings: Settings::default(),
             features,
             image_types: vec![ImageType::plain(Filter::Original)],
+            pet: false,
         }
     }
 }

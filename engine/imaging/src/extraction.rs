@@ -32,6 +32,10 @@ pub struct CaseFeatures {
     pub image: String,
     /// Path of the mask as it was given.
     pub mask: String,
+    /// Conventions that the features follow.
+    pub profile: String,
+    /// Names of the diagnostics, without their prefix.
+    pub told: Vec<String>,
     /// Names of the features.
     pub names: Vec<String>,
     /// A row per region.
@@ -45,6 +49,8 @@ pub struct CaseFeatures {
 pub struct RegionFeatures {
     /// Its label, `all` for the union.
     pub label: String,
+    /// Diagnostics in the order of their names.
+    pub told: Vec<String>,
     /// Values in the order of the names; NaN where a feature does not exist.
     #[serde(with = "bits")]
     pub values: Vec<f64>,
@@ -93,6 +99,8 @@ impl Extraction {
             id,
             image: name,
             mask: case.mask.clone(),
+            profile: self.params.settings.profile_text(),
+            told: Vec::new(),
             names: Vec::new(),
             regions: Vec::new(),
             faults: Vec::new(),
@@ -103,7 +111,9 @@ impl Extraction {
                 Ok(row) => {
                     let (names, values) = row.features.into_iter().unzip();
                     features.names = names;
-                    features.regions.push(RegionFeatures { label: row.label, values });
+                    let (told, texts) = row.diagnostics.into_iter().unzip();
+                    features.told = told;
+                    features.regions.push(RegionFeatures { label: row.label, told: texts, values });
                 }
             }
         }

@@ -2,17 +2,28 @@
 //! sources beside them; registering it is one line in [`ALL`].
 //!
 //! Dimension letters are the same everywhere: `B` problems in a batch, `N` patients, `F` features,
-//! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels.
+//! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels, `V` voxels;
+//! `[Z, Y, X]` is a volume.
 
 pub mod activation;
 pub mod adam;
 pub mod batch_norm;
 pub mod c_index;
 pub mod case;
+pub mod components;
+pub mod convolve;
 pub mod cox_nll;
+pub mod diameter;
 pub mod dropout;
+pub mod glcm;
+pub mod glrlm;
+pub mod glszm;
+pub mod histogram;
 pub mod linear;
+pub mod mesh;
 pub mod moments;
+pub mod neighbourhood;
+pub mod recursive;
 pub mod sgd;
 pub mod weighted_sum;
 
@@ -89,10 +100,20 @@ pub static ALL: &[&dyn Op] = &[
     &adam::AdamOp,
     &batch_norm::BatchNormOp,
     &c_index::CIndexOp,
+    &components::ComponentsOp,
+    &convolve::ConvolveOp,
     &cox_nll::CoxNll,
+    &diameter::DiameterOp,
     &dropout::DropoutOp,
+    &glcm::GlcmOp,
+    &glrlm::GlrlmOp,
+    &glszm::GlszmOp,
+    &histogram::HistogramOp,
     &linear::LinearOp,
+    &mesh::MeshOp,
     &moments::MomentsOp,
+    &neighbourhood::NeighbourhoodOp,
+    &recursive::RecursiveOp,
     &sgd::SgdOp,
     &weighted_sum::WeightedSumOp,
 ];

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use osteon_kernels::ops::glcm::pairs;
+use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
 use super::mcc::maximal_correlation;
 use super::{Case, Compute, EPSILON, FeatureClass, entropy, glcm_one_way, mean_over_directions};
-use crate::texture::{Offset, offsets, pairs};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "glcm",

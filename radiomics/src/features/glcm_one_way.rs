@@ -2,10 +2,11 @@
 //! are not symmetric, rows for a voxel and columns for its neighbour at the offset.
 
 use nalgebra::DMatrix;
+use osteon_kernels::ops::glcm::ordered_pairs;
+use osteon_kernels::voxels::{LevelGrid, Offset};
 use rayon::prelude::*;
 
 use super::{Case, EPSILON, entropy, mean_over_directions};
-use crate::texture::{LevelGrid, Offset, ordered_pairs};
 
 pub(super) fn compute(case: &Case, directions: &[Offset]) -> Vec<f64> {
     let counted = |grid: &LevelGrid, o: Offset| {

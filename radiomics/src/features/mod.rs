@@ -13,9 +13,13 @@ mod ngtdm;
 mod shape;
 mod shape2d;
 
+use std::sync::OnceLock;
+
+use osteon_kernels::ops::neighbourhood::{Neighbourhood, neighbourhoods};
+use osteon_kernels::voxels::{LevelGrid, offsets};
+
 use crate::roi::Region;
 use crate::settings::Settings;
-use crate::texture::LevelGrid;
 
 /// What features are computed from: one region of one image.
 #[derive(Debug)]
@@ -29,7 +33,29 @@ pub struct Case<'a> {
     /// Parameters.
     pub settings: &'a Settings,
     /// The highest grey level of the region that this one is the neighbourhood of a voxel in.
-    pub part_of: Option<u32>,
+    part_of: Option<u32>,
+    /// What surrounds each voxel, once some class asks for it.
+    around: OnceLock<Neighbourhood>,
+}
+
+impl<'a> Case<'a> {
+    /// A region with the values and grey levels of its voxels.
+    pub fn new(region: &'a Region, values: &'a [f64], grid: &'a LevelGrid, settings: &'a Settings) -> Self {
+        Self { region, values, grid, settings, part_of: None, around: OnceLock::new() }
+    }
+
+    /// The same as the neighbourhood of a voxel in a region whose highest grey level is `highest`.
+    pub(crate) fn part_of(self, highest: u32) -> Self {
+        Self { part_of: Some(highest), ..self }
+    }
+
+    /// The neighbourhoods of all voxels, which classes share.
+    fn around(&self) -> &Neighbourhood {
+        self.around.get_or_init(|| {
+            let steps = offsets(&self.settings.distances, self.settings.flat_axis());
+            neighbourhoods(self.grid, &steps, self.settings.gldm_a)
+        })
+    }
 }
 
 /// A class of features.

@@ -1,9 +1,10 @@
 //! Shape of a region in space (PyRadiomics `shape.py`).
 
 use nalgebra::{Matrix3, SymmetricEigen};
+use osteon_kernels::ops::diameter::{Diameters, diameters};
+use osteon_kernels::ops::mesh::{Mesh, Solid};
 
 use super::{Compute, FeatureClass};
-use crate::mesh::{Diameters, Mesh, Solid, diameters};
 use crate::roi::Region;
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -32,9 +33,9 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
 };
 
 fn compute(region: &Region) -> Vec<f64> {
-    let solid = Solid::new(region);
+    let solid = Solid::new(region.size, &region.voxels, region.spacing);
     let (Mesh { volume, area }, Diameters { slice, row, column, space }) =
-        rayon::join(|| Mesh::of(&solid), || diameters(&solid, region));
+        rayon::join(|| Mesh::of(&solid), || diameters(&solid));
     let [least, minor, major] = axes(region);
     let length = |eigenvalue: f64| 4.0 * eigenvalue.sqrt();
     let sphere = (36.0 * std::f64::consts::PI * volume * volume).cbrt();

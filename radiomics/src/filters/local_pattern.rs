@@ -7,6 +7,7 @@ use std::f64::consts::PI;
 use rayon::prelude::*;
 
 use crate::image::{Image, Samples};
+use crate::roi::Window;
 
 /// What the comparisons become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +57,16 @@ impl Code {
     }
 }
 
-/// The codes of all voxels in planes normal to `axis` (0 x, 1 y, 2 z), in the type of the image as
+/// The codes in a window, in planes normal to `axis` (0 x, 1 y, 2 z), in the type of the image as
 /// PyRadiomics stores them.
-pub(super) fn local_pattern(image: &Image, axis: usize, radius: f64, samples: usize, code: Code) -> Samples {
+pub(super) fn local_pattern(
+    image: &Image,
+    window: Window,
+    axis: usize,
+    radius: f64,
+    samples: usize,
+    code: Code,
+) -> Samples {
     let size = image.geometry.size;
     // Rows and columns of a plane as PyRadiomics turns them.
     let (row, column) = [(1, 2), (2, 0), (1, 0)][axis];
@@ -87,7 +95,8 @@ pub(super) fn local_pattern(image: &Image, axis: usize, radius: f64, samples: us
         let around: Vec<f64> = steps.iter().map(around).collect();
         code.value(&around, image.samples.get(k))
     };
-    let all = (0..image.samples.len()).into_par_iter();
+    let places: Vec<usize> = window.rows(size).flatten().collect();
+    let all = places.into_par_iter();
     match &image.samples {
         Samples::I16(_) => Samples::I16(all.map(|k| value(k) as i16).collect()),
         Samples::F32(_) => Samples::F32(all.map(|k| value(k) as f32).collect()),
@@ -103,7 +112,7 @@ mod tests {
     fn codes(values: [f64; 9], code: Code) -> f64 {
         let geometry = Geometry::aligned([3, 3, 1], [1.0; 3]);
         let image = Image { geometry, samples: Samples::F64(values.to_vec()) };
-        local_pattern(&image, 2, 1.0, 4, code).get(4)
+        local_pattern(&image, Window::whole([3, 3, 1]), 2, 1.0, 4, code).get(4)
     }
 
     /// Four samples lie on voxels: right, up, left, down.

@@ -1,11 +1,11 @@
 //! Image filters: what is computed from before features are (PyRadiomics `imageType`).
 //!
-//! Filters act on the whole image, as in PyRadiomics. A new filter is one file, one line of `NAMES` and
-//! one arm of [`Filter::images`].
+//! Filters act on the whole image, as in PyRadiomics, but are computed only in a window round the
+//! regions: from the voxels, lines or extremes of the whole image that they depend on there. A new
+//! filter is one file, one line of `NAMES` and one arm of `Filter::images`.
 
 mod gradient;
 mod laplacian;
-mod lines;
 mod local_pattern;
 mod normalise;
 mod options;
@@ -14,14 +14,11 @@ mod spherical_pattern;
 mod taps;
 mod wavelet;
 
-use std::sync::Arc;
-
 use crate::error::RadiomicsError;
 use crate::image::{Image, Samples};
-use crate::roi::Region;
+use crate::roi::{Region, Window};
 use crate::settings::{Settings, unknown};
 
-pub(crate) use lines::Volume;
 pub use local_pattern::Code;
 pub(crate) use normalise::normalise;
 pub use options::FilterSettings;
@@ -65,11 +62,12 @@ const NAMES: [(&str, Filter); 10] = [
     ("LBP3D", Filter::LocalPattern3D),
 ];
 
-/// A filtered image under the name its columns begin with; `None` is the image itself.
-#[derive(Debug, Clone)]
+/// A filtered image under the name its columns begin with.
+#[derive(Debug)]
 pub(crate) struct View {
     pub name: String,
-    pub image: Option<Arc<Image>>,
+    /// Values and the window of the image that they cover; `None` is the image itself.
+    pub part: Option<(Samples, Window)>,
 }
 
 impl Filter {
@@ -82,34 +80,41 @@ impl Filter {
         found.ok_or_else(|| unknown(name, NAMES.map(|(n, _)| n)))
     }
 
-    /// The filtered images; local patterns in space only at the voxels of `regions`.
+    /// Its name in a parameter file.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, filter)| *filter == self).map_or("", |(name, _)| name)
+    }
+
+    /// The filtered images in a window; local patterns in space only at the voxels of `regions`.
     ///
     /// # Errors
     /// If the image is too small for the filter, or a parameter that it needs is missing.
     pub(crate) fn images(
         self,
         image: &Image,
+        window: Window,
         regions: &[&Region],
         settings: &Settings,
     ) -> Result<Vec<View>, RadiomicsError> {
         let options = &settings.filter;
-        let view = |name: String, filtered: Image| View { name, image: Some(Arc::new(filtered)) };
-        let one = |name: &str, filtered: Image| vec![view(name.to_owned(), filtered)];
-        let of = |samples: Samples| Image { geometry: image.geometry.clone(), samples };
+        let view = |name: String, samples: Samples| View { name, part: Some((samples, window)) };
+        let one = |name: &str, samples: Samples| vec![view(name.to_owned(), samples)];
         Ok(match self {
-            Self::Original => vec![View { name: "original".into(), image: None }],
-            Self::Square => one("square", pointwise::square(image)),
-            Self::SquareRoot => one("squareroot", pointwise::square_root(image)),
-            Self::Logarithm => one("logarithm", pointwise::logarithm(image)),
-            Self::Exponential => one("exponential", pointwise::exponential(image)),
-            Self::Gradient => one("gradient", gradient::gradient(image, options.gradient_use_spacing)),
+            Self::Original => vec![View { name: "original".into(), part: None }],
+            Self::Square => one("square", pointwise::square(image, window)),
+            Self::SquareRoot => one("squareroot", pointwise::square_root(image, window)),
+            Self::Logarithm => one("logarithm", pointwise::logarithm(image, window)),
+            Self::Exponential => one("exponential", pointwise::exponential(image, window)),
+            Self::Gradient => {
+                one("gradient", gradient::gradient(image, window, options.gradient_use_spacing))
+            }
             Self::Laplacian if options.sigma.is_empty() => {
                 return Err(RadiomicsError::setting("sigma", "missing", "a list of numbers above 0"));
             }
             Self::Laplacian => {
                 let filtered = |(sigma, text): &(f64, String)| {
-                    let image = laplacian::laplacian(image, *sigma)?;
-                    Ok(view(format!("log-sigma-{text}-mm-3D"), image))
+                    let filtered = laplacian::laplacian(image, window, *sigma)?;
+                    Ok(view(format!("log-sigma-{text}-mm-3D"), filtered))
                 };
                 options.sigma.iter().map(filtered).collect::<Result<_, RadiomicsError>>()?
             }
@@ -120,17 +125,18 @@ impl Filter {
                     levels: options.level,
                     flat: settings.flat_axis(),
                 };
-                let bands = wavelet::bands(image, &how).into_iter();
+                let bands = wavelet::bands(image, window, &how).into_iter();
                 bands.map(|(end, band)| view(format!("wavelet{end}"), band)).collect()
             }
             Self::LocalPattern2D => {
                 let (axis, radius) = (2 - settings.force_2d_dimension, options.lbp_2d_radius);
                 let (samples, code) = (options.lbp_2d_samples, options.lbp_2d_method);
-                one("lbp-2D", of(local_pattern::local_pattern(image, axis, radius, samples, code)))
+                one("lbp-2D", local_pattern::local_pattern(image, window, axis, radius, samples, code))
             }
             Self::LocalPattern3D => {
-                let images = spherical_pattern::spherical_pattern(image, regions, options).into_iter();
-                images.map(|(name, samples)| view(name, of(samples))).collect()
+                let images =
+                    spherical_pattern::spherical_pattern(image, window, regions, options).into_iter();
+                images.map(|(name, samples)| view(name, samples)).collect()
             }
         })
     }

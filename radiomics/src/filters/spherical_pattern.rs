@@ -15,14 +15,15 @@ use rayon::prelude::*;
 use super::options::FilterSettings;
 use crate::image::{Image, Samples};
 use crate::resample::spline;
-use crate::roi::Region;
+use crate::roi::{Region, Window};
 
 /// A point near a voxel along z, y, x, in voxels.
 type Point = [f64; 3];
 
-/// The images by name, 0 outside the regions.
+/// The images in a window by name, 0 outside the regions.
 pub(super) fn spherical_pattern(
     image: &Image,
+    window: Window,
     regions: &[&Region],
     settings: &FilterSettings,
 ) -> Vec<(String, Samples)> {
@@ -49,7 +50,7 @@ pub(super) fn spherical_pattern(
         degrees.iter().map(|d| d.norm(&larger)).chain([excess_kurtosis(&sampled)]).collect()
     };
     let count = degrees.len() + 1;
-    let mut images = vec![vec![0.0; image.samples.len()]; count];
+    let mut images = vec![vec![0.0; window.size.iter().product()]; count];
     for region in regions {
         let places = |&voxel: &u32| {
             let place = region.place(voxel);
@@ -57,7 +58,9 @@ pub(super) fn spherical_pattern(
         };
         let found: Vec<_> = region.voxels.par_iter().map(|v| (places(v), value(places(v)))).collect();
         for (place, values) in found {
-            images.iter_mut().zip(values).for_each(|(i, v)| i[image.geometry.index(place)] = v);
+            let [x, y, z]: [usize; 3] = std::array::from_fn(|k| place[k] - window.corner[k]);
+            let at = (z * window.size[1] + y) * window.size[0] + x;
+            images.iter_mut().zip(values).for_each(|(image, value)| image[at] = value);
         }
     }
     let name = |k: usize| if k + 1 == count { "lbp-3D-k".into() } else { format!("lbp-3D-m{}", k + 1) };

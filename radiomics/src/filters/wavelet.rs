@@ -1,11 +1,18 @@
 //! Stationary wavelet transform (PyWavelets `swtn`, PyRadiomics `getWaveletImage`): the image is
 //! continued periodically, after a dimension of odd size got its first plane once more. Letters are
 //! those of x, y, z; L low, H high. Each level decomposes the approximation of the one before, with the
-//! same taps.
+//! same taps. Terms are added in PyWavelets' order but within half a filter of the end of a line, where
+//! single-precision images may differ in their last bits.
 
-use super::lines::Volume;
+use std::ops::{AddAssign, Mul};
+
+use osteon_kernels::ops::convolve::convolve;
+use osteon_kernels::simd::Level;
+use osteon_kernels::voxels::{Real, Volume};
+
 use super::taps::Taps;
 use crate::image::{Image, Samples};
+use crate::roi::Window;
 
 /// What is decomposed how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,95 +27,101 @@ pub(super) struct Decomposition {
 }
 
 /// The bands in PyRadiomics' order by the ends of their names (`-HLL`, `2-HLL`), the last approximation
-/// at the end.
-pub(super) fn bands(image: &Image, how: &Decomposition) -> Vec<(String, Image)> {
-    let single = matches!(image.samples, Samples::F32(_));
-    let mut whole = even(image);
+/// at the end, in a window.
+pub(super) fn bands(image: &Image, window: Window, how: &Decomposition) -> Vec<(String, Samples)> {
+    let (size, taps) = (image.geometry.size, &how.taps);
+    match &image.samples {
+        Samples::F32(values) => {
+            let found = levels(size, window, how, [&taps.low_single, &taps.high_single], |k| values[k]);
+            found.into_iter().map(|(end, band)| (end, Samples::F32(band))).collect()
+        }
+        samples => {
+            let found = levels(size, window, how, [&taps.low, &taps.high], |k| samples.get(k));
+            found.into_iter().map(|(end, band)| (end, Samples::F64(band))).collect()
+        }
+    }
+}
+
+/// The same for values at places of an image of `size`.
+fn levels<T: Real + Mul<Output = T> + AddAssign>(
+    size: [usize; 3],
+    window: Window,
+    how: &Decomposition,
+    taps: [&[T]; 2],
+    value: impl Fn(usize) -> T,
+) -> Vec<(String, Vec<T>)> {
     let mut found = Vec::new();
-    for level in 1..=how.skipped + how.levels {
-        let mut all: Vec<(String, Volume)> = vec![(String::new(), whole)];
-        for axis in (0..3).filter(|a| how.flat != Some(*a)) {
-            all = all
-                .into_iter()
-                .flat_map(|(letters, volume)| split(&letters, &volume, axis, how, single))
-                .collect();
-        }
-        let approximation = all.remove(0);
-        let number = (level - how.skipped.min(level)).to_string();
-        let number = if number == "1" { "" } else { &number };
+    let last = how.skipped + how.levels;
+    // An approximation that is decomposed again is needed everywhere, with every dimension even.
+    let even = size.map(|n| n + n % 2);
+    let mut before: Option<Vec<T>> = None;
+    for level in 1..=last {
+        let here = if level == last { window } else { Window::whole(even) };
+        let part = match &before {
+            None => extended(size, here, how.flat, taps[0].len(), &value),
+            Some(values) => extended(even, here, how.flat, taps[0].len(), |k| values[k]),
+        };
+        let mut all = transformed(part, how.flat, taps);
         if level > how.skipped {
-            let named = all.iter().map(|(l, band)| (format!("{number}-{l}"), cropped(image, band, single)));
-            found.extend(named);
-            if level == how.skipped + how.levels {
-                let (letters, band) = &approximation;
-                found.push((format!("{number}-{letters}"), cropped(image, band, single)));
-            }
+            let number =
+                if level == how.skipped + 1 { String::new() } else { (level - how.skipped).to_string() };
+            let in_window = |band: &Volume<Vec<T>>| match level == last {
+                true => band.values.clone(),
+                false => band.cropped(window.corner, window.size).values,
+            };
+            all.rotate_left(1);
+            let kept = if level == last { all.len() } else { all.len() - 1 };
+            found.extend(all[..kept].iter().map(|(l, band)| (format!("{number}-{l}"), in_window(band))));
+            all.rotate_right(1);
         }
-        whole = approximation.1;
+        before = Some(all.swap_remove(0).1.values);
     }
     found
 }
 
-/// Low and high band along an axis.
-fn split(
-    letters: &str,
-    volume: &Volume,
-    axis: usize,
-    how: &Decomposition,
-    single: bool,
-) -> [(String, Volume); 2] {
-    let taps = &how.taps;
-    let band = |double: &[f64], f32s: &[f32]| {
-        volume.along(axis, |line, out| convolve(line, out, double, f32s, single))
-    };
-    let (low, high) = (band(&taps.low, &taps.low_single), band(&taps.high, &taps.high_single));
-    [(format!("{letters}L"), low), (format!("{letters}H"), high)]
-}
-
-/// The image with every dimension even.
-fn even(image: &Image) -> Volume {
-    let [nx, ny, nz] = image.geometry.size;
-    let size = image.geometry.size.map(|n| n + n % 2);
-    let mut values = Vec::with_capacity(size.iter().product());
-    for z in 0..size[2] {
-        for y in 0..size[1] {
-            let row = (z % nz * ny + y % ny) * nx;
-            values.extend((0..size[0]).map(|x| image.samples.get(row + x % nx)));
+/// The window with what filters of `taps` taps reach beyond it.
+fn extended<T: Copy>(
+    size: [usize; 3],
+    window: Window,
+    flat: Option<usize>,
+    taps: usize,
+    value: impl Fn(usize) -> T,
+) -> Volume<Vec<T>> {
+    let [x, y, z] = [0, 1, 2].map(|axis| {
+        let n = size[axis];
+        let (before, after) = if flat == Some(axis) { (0, 0) } else { (taps / 2 - 1, taps / 2) };
+        // Periodic with an even period; a line of odd length has its first voxel once more at the end.
+        let period = n + n % 2;
+        let place = move |k: usize| (k + before * period - before) % period % n;
+        let range = window.range(axis);
+        (range.start..range.end + before + after).map(place).collect::<Vec<_>>()
+    });
+    let mut values = Vec::with_capacity(x.len() * y.len() * z.len());
+    for &z in &z {
+        for &y in &y {
+            let row = (z * size[1] + y) * size[0];
+            values.extend(x.iter().map(|x| value(row + x)));
         }
     }
-    Volume { size, values }
+    Volume { size: [x.len(), y.len(), z.len()], values }
 }
 
-/// The part of a band that lies over the image.
-fn cropped(image: &Image, band: &Volume, single: bool) -> Image {
-    let [nx, ny, nz] = image.geometry.size;
-    let rows = (0..nz * ny).flat_map(|k| {
-        let start = (k / ny * band.size[1] + k % ny) * band.size[0];
-        band.values[start..start + nx].iter()
-    });
-    let samples = if single {
-        Samples::F32(rows.map(|&v| v as f32).collect())
-    } else {
-        Samples::F64(rows.copied().collect())
-    };
-    Image { geometry: image.geometry.clone(), samples }
-}
-
-/// Periodic convolution, `out[o] = sum_j taps[j] line[o + n / 2 - j]` for `n` taps, terms added in
-/// PyWavelets' order and precision: those beyond the end of the line first, from its start on.
-fn convolve(line: &[f64], out: &mut [f64], taps: &[f64], single_taps: &[f32], single: bool) {
-    let (n, many) = (line.len(), taps.len());
-    // out[o] needs line[o + 1 - many / 2] to line[o + many / 2].
-    let before = many / 2 - 1;
-    let window: Vec<f64> = (0..n + many - 1).map(|k| line[(k + many * n - before) % n]).collect();
-    for (o, out) in out.iter_mut().enumerate() {
-        let beyond = (o + many / 2 + 1).saturating_sub(n).min(many);
-        let order = (0..beyond).rev().chain(beyond..many);
-        let term = |j: usize| window[o + many - 1 - j];
-        *out = if single {
-            f64::from(order.fold(0f32, |sum, j| sum + single_taps[j] * term(j) as f32))
-        } else {
-            order.fold(0.0, |sum, j| sum + taps[j] * term(j))
-        };
+/// The bands of an extended part by their letters, the approximation first.
+fn transformed<T: Real + Mul<Output = T> + AddAssign>(
+    part: Volume<Vec<T>>,
+    flat: Option<usize>,
+    [low, high]: [&[T]; 2],
+) -> Vec<(String, Volume<Vec<T>>)> {
+    let mut all = vec![(String::new(), part)];
+    for axis in (0..3).filter(|a| flat != Some(*a)) {
+        all = all
+            .into_iter()
+            .flat_map(|(letters, volume)| {
+                let places: Vec<usize> = (0..volume.size[axis]).collect();
+                let filter = |taps: &[T]| convolve(Level::current(), &volume, axis, taps, &places);
+                [(letters.clone() + "L", filter(low)), (letters + "H", filter(high))]
+            })
+            .collect();
     }
+    all
 }

@@ -2,18 +2,23 @@
 
 mod binning;
 mod crop;
+mod islands;
 mod resegment;
 mod selection;
+mod window;
 
 pub use binning::{Binning, discretise};
 pub(crate) use crop::cropped;
+pub(crate) use islands::islands;
 pub use resegment::{Resegment, ResegmentMode};
 pub use selection::Selection;
+pub(crate) use window::Window;
 
+use osteon_kernels::voxels::{LevelError, LevelGrid};
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
-use crate::image::{Image, Labels};
+use crate::image::{Image, Labels, Samples};
 
 /// The voxels of one label (or of several together) inside their bounding box.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,23 +128,61 @@ impl Region {
         self.voxels.binary_search(&(((z * self.size[1] + y) * self.size[0] + x) as u32)).is_ok()
     }
 
+    /// Its box.
+    pub(crate) fn window(&self) -> Window {
+        Window { corner: self.corner, size: self.size }
+    }
+
     /// The values of an image at the voxels of the region, in their order.
     ///
     /// # Errors
     /// If one of them is NaN or infinite.
     pub fn values(&self, image: &Image) -> Result<Vec<f64>, RadiomicsError> {
-        let [nx, ny, _] = image.geometry.size;
-        let mut values = Vec::with_capacity(self.voxels.len());
-        for &voxel in &self.voxels {
-            let [x, y, z] = self.place(voxel);
-            let index = [x + self.corner[0], y + self.corner[1], z + self.corner[2]];
-            let value = image.samples.get((index[2] * ny + index[1]) * nx + index[0]);
-            if !value.is_finite() {
-                return Err(RadiomicsError::Voxel { label: self.label.clone(), index, value });
-            }
-            values.push(value);
+        self.values_in(&image.samples, Window::whole(image.geometry.size))
+    }
+
+    /// The same from samples that cover a window round the region.
+    pub(crate) fn values_in(&self, samples: &Samples, window: Window) -> Result<Vec<f64>, RadiomicsError> {
+        match samples {
+            Samples::I16(v) => self.gather(window, |k| f64::from(v[k])),
+            Samples::F32(v) => self.gather(window, |k| f64::from(v[k])),
+            Samples::F64(v) => self.gather(window, |k| v[k]),
         }
-        Ok(values)
+    }
+
+    fn gather(&self, window: Window, value: impl Fn(usize) -> f64) -> Result<Vec<f64>, RadiomicsError> {
+        let [x, y, z]: [usize; 3] = std::array::from_fn(|k| self.corner[k] - window.corner[k]);
+        let mut values = Vec::with_capacity(self.voxels.len());
+        // Voxels ascend: places are found once a row.
+        let (nx, ny) = (self.size[0] as u32, self.size[1] as u32);
+        for row in self.voxels.chunk_by(|a, b| a / nx == b / nx) {
+            let line = row[0] / nx;
+            let start =
+                ((z + (line / ny) as usize) * window.size[1] + y + (line % ny) as usize) * window.size[0] + x;
+            values.extend(row.iter().map(|&voxel| value(start + (voxel - line * nx) as usize)));
+        }
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(k) => {
+                let place = self.place(self.voxels[k]);
+                let index = std::array::from_fn(|a| place[a] + self.corner[a]);
+                Err(RadiomicsError::Voxel { label: self.label.clone(), index, value: values[k] })
+            }
+        }
+    }
+
+    /// Grey levels of the voxels in their places; neighbours will be sought up to `reach` away.
+    ///
+    /// # Errors
+    /// If there are more than 65535 distinct levels, or the padded box has more than 2^32 cells.
+    pub fn grid(&self, levels: &[u32], reach: u32) -> Result<LevelGrid, RadiomicsError> {
+        LevelGrid::new(self.size, &self.voxels, levels, reach).map_err(|e| {
+            let advice = match e {
+                LevelError::Levels(_) => "; use a larger binWidth, or binCount",
+                _ => "",
+            };
+            RadiomicsError::Region { label: self.label.clone(), reason: format!("{e}{advice}") }
+        })
     }
 
     /// The voxels in the bounding box of `other`; `None` if that is all of them, or none.

@@ -7,18 +7,18 @@
 
 mod neighbourhood;
 mod settings;
+mod write;
 
 pub use settings::VoxelSettings;
 
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
-use crate::extract::check;
+use crate::extract::{check, part};
 use crate::features::{CLASSES, Compute};
 use crate::filters::normalise;
 use crate::image::{Geometry, Image, Labels};
-use crate::resample::resample;
-use crate::roi::{Region, Selection, cropped};
+use crate::roi::{Region, Selection, Window, cropped};
 use crate::settings::Params;
 use neighbourhood::Neighbourhoods;
 
@@ -74,15 +74,9 @@ pub fn maps(
 fn of_region(region: &Region, image: &Image, params: &Params) -> Result<Maps, RadiomicsError> {
     let settings = &params.settings;
     check(region, settings)?;
-    let pad = settings.pad_distance as usize;
-    let part = match settings.resampled_spacing {
-        Some(spacing) => {
-            Some(resample(image, region, spacing, settings)?.unwrap_or_else(|| cropped(image, region, pad)))
-        }
-        None if settings.pre_crop => Some(cropped(image, region, pad)),
-        None => None,
-    };
-    let (image, region) = part.as_ref().map_or((image, region), |(image, region)| (image, region));
+    let own = settings.resampled_spacing.is_some() || settings.pre_crop;
+    let own = if own { Some(part(region, image, settings)?) } else { None };
+    let (image, region) = own.as_ref().map_or((image, region), |(image, region)| (image, region));
     let kept = match &settings.resegment {
         Some(range) => Some(range.apply(region, &region.values(image)?)?),
         None => None,
@@ -91,23 +85,24 @@ fn of_region(region: &Region, image: &Image, params: &Params) -> Result<Maps, Ra
     check(region, settings)?;
     let radius = settings.voxel.kernel_radius as usize;
     let (frame, inner) = cropped(image, region, radius);
+    let corner = std::array::from_fn(|k| region.corner[k] - inner.corner[k]);
+    let window = Window { corner, size: frame.geometry.size };
+    let place = |v: u32| {
+        let place = inner.place(v);
+        frame.geometry.index(std::array::from_fn(|k| place[k] + inner.corner[k])) as u32
+    };
     let mut maps = Maps {
         label: region.label.clone(),
-        voxels: inner
-            .voxels
-            .iter()
-            .map(|&v| inner.place(v))
-            .map(|p| frame.geometry.index(std::array::from_fn(|k| p[k] + inner.corner[k])) as u32)
-            .collect(),
-        geometry: frame.geometry,
+        voxels: inner.voxels.iter().map(|&v| place(v)).collect(),
+        geometry: frame.geometry.clone(),
         features: Vec::new(),
         outside: settings.voxel.init_value,
     };
     for image_type in &params.image_types {
         let settings = image_type.settings(settings)?;
-        for view in image_type.filter.images(image, &[region], &settings)? {
-            let (view_image, view_region) = cropped(view.image.as_deref().unwrap_or(image), region, radius);
-            let around = Neighbourhoods::new(&view_image, &view_region, &settings)?;
+        for view in image_type.filter.images(image, window, &[region], &settings)? {
+            let samples = view.part.as_ref().map_or(&frame.samples, |(samples, _)| samples);
+            let around = Neighbourhoods::new(samples, frame.geometry.size, &inner, &settings)?;
             for (class, wanted) in &params.features {
                 let Compute::OfValues(compute) = CLASSES[*class].compute else { continue };
                 let rows: Vec<Vec<f64>> = maps

@@ -2,10 +2,9 @@
 
 use crate::error::RadiomicsError;
 use crate::features::Case;
-use crate::image::Image;
-use crate::roi::{Region, discretise};
+use crate::image::Samples;
+use crate::roi::{Region, Window, discretise};
 use crate::settings::Settings;
-use crate::texture::LevelGrid;
 
 /// Values and grey levels of the voxels that may be neighbours.
 pub(super) struct Neighbourhoods<'a> {
@@ -20,26 +19,27 @@ pub(super) struct Neighbourhoods<'a> {
 }
 
 impl<'a> Neighbourhoods<'a> {
-    /// Of an image cropped to the box of the region and its margin.
+    /// Of samples in the box of the region and its margin, of `size`.
     ///
     /// # Errors
     /// If a value is NaN or infinite, or the values span too many grey levels.
     pub(super) fn new(
-        image: &Image,
+        samples: &Samples,
+        size: [usize; 3],
         region: &'a Region,
         settings: &'a Settings,
     ) -> Result<Self, RadiomicsError> {
-        let size = image.geometry.size;
-        let voxels = (0..image.geometry.voxels() as u32).collect();
+        let voxels = (0..samples.len() as u32).collect();
         let whole = Region { corner: [0; 3], size, voxels, ..region.clone() };
         let used = if settings.voxel.masked_kernel { region } else { &whole };
-        let found = used.values(image)?;
-        let found_levels = discretise(&found, settings.binning, &image.samples, &region.label)?;
+        let found = used.values_in(samples, Window::whole(size))?;
+        let found_levels = discretise(&found, settings.bins(), samples, &region.label)?;
         let highest = found_levels.iter().copied().max().unwrap_or(0);
         let (mut values, mut levels) = (vec![0.0; whole.voxels.len()], vec![0; whole.voxels.len()]);
         for ((&voxel, value), level) in used.voxels.iter().zip(found).zip(found_levels) {
             let place = used.place(voxel);
-            let at = image.geometry.index(std::array::from_fn(|k| place[k] + used.corner[k]));
+            let [x, y, z]: [usize; 3] = std::array::from_fn(|k| place[k] + used.corner[k]);
+            let at = (z * size[1] + y) * size[0] + x;
             (values[at], levels[at]) = (value, level);
         }
         Ok(Self { settings, label: &region.label, size, spacing: region.spacing, values, levels, highest })
@@ -75,8 +75,7 @@ impl<'a> Neighbourhoods<'a> {
         }
         let region =
             Region { label: self.label.to_owned(), corner: low, size, spacing: self.spacing, voxels };
-        let grid = LevelGrid::new(&region, &levels, self.settings.reach())?;
-        let part_of = Some(self.highest);
-        Ok(compute(&Case { region: &region, values: &values, grid: &grid, settings: self.settings, part_of }))
+        let grid = region.grid(&levels, self.settings.reach())?;
+        Ok(compute(&Case::new(&region, &values, &grid, self.settings).part_of(self.highest)))
     }
 }

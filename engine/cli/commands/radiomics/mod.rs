@@ -1,6 +1,7 @@
 //! `osteon radiomics`: one file per verb.
 
 mod extract;
+mod maps;
 mod merge;
 
 use clap::{Args, Subcommand};

@@ -1,12 +1,24 @@
-//! The surface of a region: a triangle mesh and its diameters.
+//! `mesh`: volume and area of the surface of a region, by marching cubes.
+//!
+//! | buffer | shape | unit |
+//! |---|---|---|
+//! | inside | `[Z, Y, X]` | 1 in the region, else 0 |
+//! | spacing | `[3]` | mm along x, y, z |
+//! | cubes | `[256, 4]` | cubes of each case, and the sums of their places along x, y, z; exact integers |
+//! | mesh | `[2]` | volume in mm3, area in mm2 |
+//!
+//! Vertices lie half way between a voxel inside and one outside. The triangles of a case are the same
+//! in every cube but for its place, so cubes are only counted and `mesh` follows from `cubes`
+//! whatever their order. Lorensen and Cline, Computer Graphics 21 (1987); volume by signed tetrahedra.
 
-mod diameter;
-mod hull;
+mod op;
 mod table;
 
-pub use diameter::{Diameters, diameters};
+pub use op::MeshOp;
+pub(crate) use op::{of_form, spacing};
 
-use crate::roi::Region;
+use rayon::prelude::*;
+
 use table::{MIDPOINTS, TRIANGLES};
 
 /// Volume and area of a region's mesh.
@@ -22,22 +34,25 @@ pub struct Mesh {
 #[derive(Debug)]
 pub struct Solid {
     /// Voxels along x, y, z, margins included.
-    size: [usize; 3],
+    pub(crate) size: [usize; 3],
     /// 1 inside, 0 outside, x fastest.
-    cells: Vec<u8>,
-    spacing: [f64; 3],
+    pub(crate) cells: Vec<u8>,
+    /// mm along x, y, z.
+    pub(crate) spacing: [f64; 3],
 }
 
 impl Solid {
-    /// The voxels of a region in its box.
-    pub fn new(region: &Region) -> Self {
-        let size = region.size.map(|n| n + 2);
+    /// The `voxels` (ascending indices) in a box of `size`.
+    pub fn new(size: [usize; 3], voxels: &[u32], spacing: [f64; 3]) -> Self {
+        let [nx, ny, _] = size;
+        let size = size.map(|n| n + 2);
         let mut cells = vec![0u8; size.iter().product()];
-        for &voxel in &region.voxels {
-            let [x, y, z] = region.place(voxel);
+        for &voxel in voxels {
+            let v = voxel as usize;
+            let [x, y, z] = [v % nx, v / nx % ny, v / (nx * ny)];
             cells[((z + 1) * size[1] + y + 1) * size[0] + x + 1] = 1;
         }
-        Self { size, cells, spacing: region.spacing }
+        Self { size, cells, spacing }
     }
 }
 
@@ -58,8 +73,7 @@ struct Piece {
 }
 
 impl Mesh {
-    /// Marching cubes at half height. Triangles are the same in every cube of a case but for its
-    /// place, so cubes are only counted, and the sums are exact whatever their order.
+    /// The mesh of a region.
     pub fn of(solid: &Solid) -> Self {
         let tallies = tally(solid);
         let (mut volume, mut area) = (0.0, 0.0);
@@ -102,27 +116,41 @@ impl Piece {
 
 /// Counts the cubes of each case.
 fn tally(solid: &Solid) -> Vec<Tally> {
-    let [nx, ny, nz] = solid.size;
-    let mut tallies = vec![Tally::default(); 256];
-    for z in 0..nz - 1 {
-        for y in 0..ny - 1 {
-            let row = |dy: usize, dz: usize| &solid.cells[((z + dz) * ny + y + dy) * nx..][..nx];
-            let rows = [row(0, 0), row(1, 0), row(0, 1), row(1, 1)];
-            // Corners of a face at one x, in the places they have on the lower side of a cube.
-            let face = |x: usize| rows[0][x] | rows[1][x] << 3 | rows[2][x] << 4 | rows[3][x] << 7;
-            let mut left = face(0);
-            for x in 0..nx - 1 {
-                let right = face(x + 1);
-                // On the upper side corners 0, 3, 4, 7 are 1, 2, 5, 6.
-                let case = left | (right & 0x11) << 1 | (right & 0x88) >> 1;
-                left = right;
-                if case != 0 && case != 0xff {
-                    let tally = &mut tallies[usize::from(case)];
-                    tally.cubes += 1;
-                    tally.places[0] += x as u64;
-                    tally.places[1] += y as u64;
-                    tally.places[2] += z as u64;
-                }
+    let slabs = (0..solid.size[2] - 1).into_par_iter().with_min_len(SLAB);
+    let none = || vec![Tally::default(); 256];
+    let add = |mut a: Vec<Tally>, b: Vec<Tally>| {
+        for (a, b) in a.iter_mut().zip(b) {
+            a.cubes += b.cubes;
+            (0..3).for_each(|k| a.places[k] += b.places[k]);
+        }
+        a
+    };
+    slabs.fold(none, |tallies, z| tally_slab(solid, z, tallies)).reduce(none, add)
+}
+
+/// Slabs of cubes that are counted in one piece.
+const SLAB: usize = 16;
+
+/// Adds the cubes between two slices.
+fn tally_slab(solid: &Solid, z: usize, mut tallies: Vec<Tally>) -> Vec<Tally> {
+    let [nx, ny, _] = solid.size;
+    for y in 0..ny - 1 {
+        let row = |dy: usize, dz: usize| &solid.cells[((z + dz) * ny + y + dy) * nx..][..nx];
+        let rows = [row(0, 0), row(1, 0), row(0, 1), row(1, 1)];
+        // Corners of a face at one x, in the places they have on the lower side of a cube.
+        let face = |x: usize| rows[0][x] | rows[1][x] << 3 | rows[2][x] << 4 | rows[3][x] << 7;
+        let mut left = face(0);
+        for x in 0..nx - 1 {
+            let right = face(x + 1);
+            // On the upper side corners 0, 3, 4, 7 are 1, 2, 5, 6.
+            let case = left | (right & 0x11) << 1 | (right & 0x88) >> 1;
+            left = right;
+            if case != 0 && case != 0xff {
+                let tally = &mut tallies[usize::from(case)];
+                tally.cubes += 1;
+                tally.places[0] += x as u64;
+                tally.places[1] += y as u64;
+                tally.places[2] += z as u64;
             }
         }
     }
@@ -138,24 +166,12 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(super) fn region(size: [usize; 3], spacing: [f64; 3], keep: impl Fn([usize; 3]) -> bool) -> Region {
-        let all = Region {
-            label: "1".into(),
-            corner: [0; 3],
-            size,
-            spacing,
-            voxels: (0..size.iter().product::<usize>() as u32).collect(),
-        };
-        let voxels = all.voxels.iter().copied().filter(|&v| keep(all.place(v))).collect();
-        Region { voxels, ..all }
-    }
 
     #[test]
     fn one_voxel_is_an_octahedron() {
-        let mesh = Mesh::of(&Solid::new(&region([1, 1, 1], [1.0; 3], |_| true)));
+        let mesh = Mesh::of(&Solid::new([1; 3], &[0], [1.0; 3]));
         assert!((mesh.volume - 1.0 / 6.0).abs() < 1e-15, "{mesh:?}");
         assert!((mesh.area - 3f64.sqrt()).abs() < 1e-15, "{mesh:?}");
     }
@@ -163,10 +179,10 @@ pub(crate) mod tests {
     #[test]
     fn a_ball_has_the_volume_of_a_ball() {
         let r = 20.0;
-        let ball = region([41, 41, 41], [1.0; 3], |p| {
-            p.iter().map(|&c| (c as f64 - r).powi(2)).sum::<f64>() <= (r + 0.25) * (r + 0.25)
-        });
-        let mesh = Mesh::of(&Solid::new(&ball));
+        let square =
+            |v: u32| [v % 41, v / 41 % 41, v / 1681].iter().map(|&c| (f64::from(c) - r).powi(2)).sum::<f64>();
+        let ball: Vec<u32> = (0..41 * 41 * 41).filter(|&v| square(v) <= (r + 0.25) * (r + 0.25)).collect();
+        let mesh = Mesh::of(&Solid::new([41; 3], &ball, [1.0; 3]));
         let exact = 4.0 / 3.0 * std::f64::consts::PI * (r + 0.25f64).powi(3);
         assert!((mesh.volume / exact - 1.0).abs() < 0.01, "{mesh:?} {exact}");
     }

@@ -1,6 +1,20 @@
-//! Co-occurrence: pairs of grey levels one offset apart.
+//! `glcm`: co-occurrence, the pairs of grey levels one offset apart.
+//!
+//! | buffer | shape | unit |
+//! |---|---|---|
+//! | level | `[Z, Y, X]` | grey level; 0 outside the region |
+//! | offset | `[A, 3]` | voxels along x, y, z; one of each pair of opposite ones |
+//! | pair | `[E, 4]` | direction, lower level, higher level, and that element of the symmetric matrix: the number of pairs, twice that on the diagonal; ascending, no zeros |
+//!
+//! Haralick et al., IEEE Trans. Systems, Man, and Cybernetics 3 (1973). Counts are integers: the same
+//! for any order of the voxels. Up to 2048 levels a dense matrix is counted per direction, beyond
+//! that pairs are sorted.
 
-use super::{LevelGrid, Offset};
+mod op;
+
+pub use op::GlcmOp;
+
+use crate::voxels::{LevelGrid, Offset};
 
 /// Pairs of levels at one offset, counted in both directions (a symmetric matrix).
 #[derive(Debug, Clone, PartialEq)]
@@ -61,25 +75,4 @@ fn sorted(grid: &LevelGrid, neighbour: impl Fn(u32) -> u16) -> Pairs {
         .map(|c| (c[0].0, c[0].1, c.len() as u64 * if c[0].0 == c[0].1 { 2 } else { 1 }))
         .collect();
     Pairs { entries }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::roi::Region;
-
-    #[test]
-    fn dense_and_sorted_counts_agree() {
-        let size = [5, 4, 3];
-        let voxels: Vec<u32> = (0..60).filter(|v| v % 7 != 0).collect();
-        let levels: Vec<u32> = voxels.iter().map(|v| 1 + v * v % 5).collect();
-        let region = Region { label: "1".into(), corner: [0; 3], size, spacing: [1.0; 3], voxels };
-        let grid = LevelGrid::new(&region, &levels, 1).expect("a grid");
-        for offset in super::super::offsets(&[1], None) {
-            let stride = grid.stride(offset);
-            let other = sorted(&grid, |cell| grid.cells[(cell as isize + stride) as usize]);
-            assert_eq!(pairs(&grid, offset), other, "{offset:?}");
-            assert!(!other.entries.is_empty());
-        }
-    }
 }

@@ -1,4 +1,10 @@
-//! Largest distances between vertices of a mesh.
+//! `diameter`: the largest distances between vertices of a mesh.
+//!
+//! | buffer | shape | unit |
+//! |---|---|---|
+//! | inside | `[Z, Y, X]` | 1 in the region, else 0 |
+//! | spacing | `[3]` | mm along x, y, z |
+//! | diameter | `[4]` | mm: of vertices with the same z, x, y, and of all |
 //!
 //! The vertices are the centres of the faces between the region and its outside. A largest
 //! distance is attained between corners of the convex hull; so only those vertices are compared
@@ -6,11 +12,15 @@
 //! and of these only pairs whose distances from the centre can add up to more than the best yet.
 //! The result is that of all pairs.
 
+mod hull;
+mod op;
+
+pub use op::DiameterOp;
+
 use rayon::prelude::*;
 
-use super::Solid;
-use super::hull::{Point, hull};
-use crate::roi::Region;
+use crate::ops::mesh::Solid;
+use hull::{Point, hull};
 
 /// Largest distances between vertices in mm, by PyRadiomics' names.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,14 +68,13 @@ impl Lines {
 }
 
 /// The four diameters of a region.
-pub fn diameters(solid: &Solid, region: &Region) -> Diameters {
+pub fn diameters(solid: &Solid) -> Diameters {
     let [nx, ny, nz] = solid.size.map(|n| 2 * n + 1);
     let mut along_x = Lines::new(nz, ny);
     let mut along_y = Lines::new(nz, nx);
     let strides = [1, solid.size[0], solid.size[0] * solid.size[1]];
-    for &voxel in &region.voxels {
-        let place = region.place(voxel).map(|p| p + 1);
-        let cell = place[0] + place[1] * strides[1] + place[2] * strides[2];
+    for cell in (0..solid.cells.len()).filter(|&c| solid.cells[c] > 0) {
+        let place = [cell % strides[1], cell / strides[1] % solid.size[1], cell / strides[2]];
         for axis in 0..3 {
             for (neighbour, step) in [(cell - strides[axis], -1), (cell + strides[axis], 1)] {
                 if solid.cells[neighbour] == 0 {
@@ -171,76 +180,4 @@ fn farthest(vertices: &[Vertex], half: [f64; 3]) -> f64 {
 
 fn distance_squared(a: [f64; 3], b: [f64; 3]) -> f64 {
     (0..3).map(|k| (a[k] - b[k]) * (a[k] - b[k])).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::region;
-    use super::*;
-
-    /// All pairs of face centres.
-    fn all_pairs(region: &Region) -> Diameters {
-        let mut vertices: Vec<Vertex> = Vec::new();
-        let inside = |p: [i32; 3]| {
-            (0..3).all(|k| p[k] >= 0 && (p[k] as usize) < region.size[k]) && {
-                let [x, y, z] = p.map(|c| c as usize);
-                let index = ((z * region.size[1] + y) * region.size[0] + x) as u32;
-                region.voxels.binary_search(&index).is_ok()
-            }
-        };
-        for &v in &region.voxels {
-            let place = region.place(v).map(|c| c as i32);
-            for axis in 0..3 {
-                for step in [-1, 1] {
-                    let mut next = place;
-                    next[axis] += step;
-                    if !inside(next) {
-                        let mut vertex = place.map(|c| 2 * c);
-                        vertex[axis] += step;
-                        vertices.push(vertex);
-                    }
-                }
-            }
-        }
-        let half = region.spacing.map(|s| s / 2.0);
-        let longest = |same: Option<usize>| {
-            let mut best: f64 = 0.0;
-            for a in &vertices {
-                for b in vertices.iter().filter(|b| same.is_none_or(|k| a[k] == b[k])) {
-                    let at = |v: &Vertex| std::array::from_fn(|k| f64::from(v[k]) * half[k]);
-                    best = best.max(distance_squared(at(a), at(b)));
-                }
-            }
-            best.sqrt()
-        };
-        Diameters {
-            slice: longest(Some(2)),
-            row: longest(Some(0)),
-            column: longest(Some(1)),
-            space: longest(None),
-        }
-    }
-
-    #[test]
-    fn equal_to_all_pairs() {
-        for seed in 0..12usize {
-            let size = [7 + seed % 3, 5 + seed % 4, 4 + seed % 5];
-            let spacing = [1.0 + seed as f64 * 0.3, 2.0, 3.27];
-            let odd =
-                |p: [usize; 3]| (p[0] * 73 + p[1] * 37 + p[2] * 51 + seed * 13 + p[0] * p[1] * p[2]) % 7;
-            let some = region(size, spacing, |p| odd(p) < 1 + seed % 6);
-            if some.voxels.is_empty() {
-                continue;
-            }
-            let (fast, slow) = (diameters(&Solid::new(&some), &some), all_pairs(&some));
-            for (f, s) in [
-                (fast.slice, slow.slice),
-                (fast.row, slow.row),
-                (fast.column, slow.column),
-                (fast.space, slow.space),
-            ] {
-                assert!((f - s).abs() <= 1e-12 * s, "seed {seed}: {fast:?} {slow:?}");
-            }
-        }
-    }
 }

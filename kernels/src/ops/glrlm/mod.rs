@@ -1,6 +1,19 @@
-//! Runs: voxels of one grey level in a row.
+//! `glrlm`: runs, voxels of one grey level in a row.
+//!
+//! | buffer | shape | unit |
+//! |---|---|---|
+//! | level | `[Z, Y, X]` | grey level; 0 outside the region |
+//! | offset | `[A, 3]` | a step of one voxel along x, y, z |
+//! | run | `[E, 4]` | direction, level, length in voxels, how often; ascending, no zeros |
+//!
+//! Galloway, Computer Graphics and Image Processing 4 (1975). A run ends at another level and where the
+//! region ends.
 
-use super::{Extent, LevelGrid, Offset};
+mod op;
+
+pub use op::GlrlmOp;
+
+use crate::voxels::{Extent, LevelGrid, Offset};
 
 /// Lengths counted in a table; longer runs are rare and kept in a list.
 const TABLE: usize = 32;

@@ -1,0 +1,12 @@
+//! Voxels: what the ops on images share.
+//!
+//! A volume is `[Z, Y, X]` in memory, x fastest; sizes, offsets and places are written x, y, z.
+
+pub mod cases;
+mod directions;
+mod levels;
+mod lines;
+
+pub use directions::{Offset, offsets};
+pub use levels::{Extent, LevelError, LevelGrid};
+pub use lines::{Real, Tile, Volume, WIDTH};
