@@ -57,7 +57,7 @@ impl Results {
         let told = self.cases.iter().find(|c| !c.regions.is_empty()).map(|c| c.told.as_slice());
         for (k, name) in told.unwrap_or_default().iter().enumerate() {
             let texts = rows().map(|(_, region)| &region.told[k]);
-            columns.push(Column::texts(&format!("diagnostics_{name}"), texts));
+            columns.push(Column::texts(format!("diagnostics_{name}"), texts));
         }
         let names = self.cases.iter().find(|c| !c.regions.is_empty()).map(|c| c.names.as_slice());
         for (k, name) in names.unwrap_or_default().iter().enumerate() {

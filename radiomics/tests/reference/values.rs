@@ -63,7 +63,7 @@ fn gap(found: f64, expected: &Value) -> f64 {
 /// which here are everywhere near.
 fn limit(case: &Value, name: &str) -> f64 {
     if name.starts_with("wavelet") && text(case, "image") == "float" {
-        return 5e-6;
+        return 2e-5;
     }
     let filter = ["log-sigma", "lbp-3D", "gradient"].iter().any(|f| name.starts_with(f));
     if filter || name.ends_with("_MCC") { 1e-6 } else { 1e-9 }

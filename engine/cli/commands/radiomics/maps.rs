@@ -5,6 +5,7 @@ use std::path::Path;
 
 use osteon_core::ExitCode;
 use osteon_radiomics::{Image, Labels, Maps, Params, RadiomicsError, Selection};
+use osteon_study::watch::Watch;
 
 use crate::failure::CommandError;
 use crate::talk::Talk;
