@@ -45,13 +45,13 @@ impl Settings {
     /// The profile with its version and binning rule, as it is written into every row.
     pub fn profile_text(&self) -> String {
         match (self.profile, self.binning) {
-            (Profile::PyRadiomics, Binning::Count(n)) => format!("pyradiomics 3.0.1, {n} bins"),
-            (Profile::Ibsi, Binning::Count(n)) => format!("ibsi 1, FBN {n}"),
+            (Profile::PyRadiomics, Binning::Count(n)) => format!("pyradiomics 3.0.1 ({n} bins)"),
+            (Profile::Ibsi, Binning::Count(n)) => format!("ibsi 1 (FBN {n})"),
             (Profile::PyRadiomics, Binning::Width(w) | Binning::WidthFrom { width: w, .. }) => {
-                format!("pyradiomics 3.0.1, width {w} from its multiples")
+                format!("pyradiomics 3.0.1 (width {w} from its multiples)")
             }
             (Profile::Ibsi, Binning::Width(w) | Binning::WidthFrom { width: w, .. }) => {
-                format!("ibsi 1, FBS {w} from the minimum")
+                format!("ibsi 1 (FBS {w} from the minimum)")
             }
         }
     }

@@ -79,8 +79,6 @@ pub struct Settings {
     pub geometry_tolerance: f64,
     /// `preCrop`: whether filters see only the box of the region with `padDistance` voxels round it.
     pub pre_crop: bool,
-    /// `correctMask`: whether a mask on another grid is resampled to that of the image.
-    pub correct_mask: bool,
     /// `symmetricalGLCM`: whether pairs are counted both ways.
     pub symmetrical_glcm: bool,
     /// `additionalInfo`: whether `diagnostics_*` columns precede the features.
@@ -117,7 +115,6 @@ impl Default for Settings {
             minimum_roi_size: None,
             geometry_tolerance: 1e-6,
             pre_crop: false,
-            correct_mask: false,
             symmetrical_glcm: true,
             additional_info: false,
             filter: FilterSettings::default(),
@@ -271,7 +268,8 @@ impl Settings {
                     positive().ok().filter(|x| *x <= 1.0).ok_or_else(|| wrong(range))?;
             }
             "preCrop" => self.pre_crop = flag()?,
-            "correctMask" => self.correct_mask = flag()?,
+            // A mask on another grid is refused whatever this says, with the difference in mm.
+            "correctMask" => drop(flag()?),
             "symmetricalGLCM" => self.symmetrical_glcm = flag()?,
             "additionalInfo" => self.additional_info = flag()?,
             // The label is chosen by the caller.

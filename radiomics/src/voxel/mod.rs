@@ -102,7 +102,7 @@ fn of_region(region: &Region, image: &Image, params: &Params) -> Result<Maps, Ra
         let settings = image_type.settings(settings)?;
         for view in image_type.filter.images(image, window, &[region], &settings)? {
             let samples = view.part.as_ref().map_or(&frame.samples, |(samples, _)| samples);
-            let around = Neighbourhoods::new(samples, frame.geometry.size, &inner, &settings)?;
+            let around = Neighbourhoods::new(samples, window, region, &settings)?;
             for (class, wanted) in &params.features {
                 let Compute::OfValues(compute) = CLASSES[*class].compute else { continue };
                 let rows: Vec<Vec<f64>> = maps

@@ -19,26 +19,27 @@ pub(super) struct Neighbourhoods<'a> {
 }
 
 impl<'a> Neighbourhoods<'a> {
-    /// Of samples in the box of the region and its margin, of `size`.
+    /// Of samples in a window, the box of the region and its margin.
     ///
     /// # Errors
     /// If a value is NaN or infinite, or the values span too many grey levels.
     pub(super) fn new(
         samples: &Samples,
-        size: [usize; 3],
+        window: Window,
         region: &'a Region,
         settings: &'a Settings,
     ) -> Result<Self, RadiomicsError> {
         let voxels = (0..samples.len() as u32).collect();
-        let whole = Region { corner: [0; 3], size, voxels, ..region.clone() };
+        let Window { corner, size } = window;
+        let whole = Region { corner, size, voxels, ..region.clone() };
         let used = if settings.voxel.masked_kernel { region } else { &whole };
-        let found = used.values_in(samples, Window::whole(size))?;
+        let found = used.values_in(samples, window)?;
         let found_levels = discretise(&found, settings.bins(), samples, &region.label)?;
         let highest = found_levels.iter().copied().max().unwrap_or(0);
         let (mut values, mut levels) = (vec![0.0; whole.voxels.len()], vec![0; whole.voxels.len()]);
         for ((&voxel, value), level) in used.voxels.iter().zip(found).zip(found_levels) {
             let place = used.place(voxel);
-            let [x, y, z]: [usize; 3] = std::array::from_fn(|k| place[k] + used.corner[k]);
+            let [x, y, z]: [usize; 3] = std::array::from_fn(|k| place[k] + used.corner[k] - corner[k]);
             let at = (z * size[1] + y) * size[0] + x;
             (values[at], levels[at]) = (value, level);
         }
