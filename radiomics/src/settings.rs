@@ -428,6 +428,10 @@ impl Params {
                     for key in keys {
                         params.settings.set(key, &table[key])?;
                     }
+                    // Listed in the order of the file, those of maps behind.
+                    let maps = std::mem::replace(&mut params.settings.given, table.clone());
+                    let maps = maps.into_iter().filter(|(k, _)| VoxelSettings::KEYS.contains(&k.as_str()));
+                    params.settings.given.extend(maps);
                 }
                 "voxelSetting" => {
                     for (key, value) in table {
