@@ -7,7 +7,7 @@
 #![allow(dead_code, reason = "the writer of files is for peers")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use osteon_radiomics::{Filter, Params, Selection, extract};
+use osteon_radiomics::{Filter, ImageType, Params, Selection, extract};
 
 mod skeleton;
 
@@ -19,8 +19,9 @@ fn bench(c: &mut Criterion) {
     let mut params = Params::default();
     params.assign("binWidth=0.25").expect("a width");
     let mut filtered = params.clone();
-    let sigma = |mm: f64| Filter::Laplacian(mm, format!("{mm}-0"));
-    filtered.filters = vec![Filter::Original, sigma(4.0), sigma(8.0), Filter::Wavelet];
+    filtered.image_types =
+        [Filter::Original, Filter::Laplacian, Filter::Wavelet].map(ImageType::plain).to_vec();
+    filtered.assign("sigma=[4.0, 8.0]").expect("two widths");
     let (one, all) = (Selection::single(1), Selection { labels: None, whole: true });
 
     let mut group = c.benchmark_group("radiomics");

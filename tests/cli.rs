@@ -45,7 +45,7 @@ fn study(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 0] = [
+    let verbs: [&[&str]; 25] = [
         &[],
         &["train"],
         &["predict"],

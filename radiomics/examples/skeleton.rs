@@ -8,7 +8,7 @@ use std::io::{self, Error};
 use std::path::Path;
 
 use osteon_radiomics::features::CLASSES;
-use osteon_radiomics::{Filter, Params, Selection, extract};
+use osteon_radiomics::{Filter, ImageType, Params, Selection, extract};
 use serde_json::json;
 
 #[path = "../../benchmarks/skeleton.rs"]
@@ -37,8 +37,9 @@ fn main() -> io::Result<()> {
         _ => (merged(&bones), Selection::single(1)),
     };
     if what == "filters" {
-        let sigma = |mm: f64| Filter::Laplacian(mm, format!("{mm}-0"));
-        params.filters = vec![Filter::Original, sigma(4.0), sigma(8.0), Filter::Wavelet];
+        let types = [Filter::Original, Filter::Laplacian, Filter::Wavelet];
+        params.image_types = types.map(ImageType::plain).to_vec();
+        params.assign("sigma=[4.0, 8.0]").map_err(Error::other)?;
     }
     params
         .features

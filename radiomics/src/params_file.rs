@@ -95,6 +95,6 @@ mod tests {
         assert!(parse("settings:\n  binWidth: 5\n").expect_err("a section").contains("\"setting\""));
         assert!(parse("featureClass:\n  glcm: [Contrst]\n").expect_err("a feature").contains("\"Contrast\""));
         let some = parse("featureClass:\n  glcm: [Idn, Contrast]\n  shape:\n").expect("features");
-        assert_eq!(some.features.iter().map(|f| (f.0, f.1.len())).collect::<Vec<_>>(), [(0, 14), (2, 2)]);
+        assert_eq!(some.features.iter().map(|f| (f.0, f.1.len())).collect::<Vec<_>>(), [(0, 14), (3, 2)]);
     }
 }

@@ -26,8 +26,8 @@ fn one_case_has_a_row_per_label_and_the_same_bytes_for_any_number_of_threads() {
     assert_eq!(seen[0], seen[1]);
     let table = &seen[0];
     assert_eq!(table.len(), 4);
-    assert!(table[0].starts_with("Image,Mask,Label,original_shape_Elongation,"), "{}", table[0]);
-    assert_eq!(table[0].split(',').count(), 3 + 107);
+    assert!(table[0].starts_with("Image,Mask,Label,Profile,original_shape_Elongation,"), "{}", table[0]);
+    assert_eq!(table[0].split(',').count(), 4 + 107);
     assert!(
         table[1].starts_with("image.nrrd,mask.nrrd,1,") && table[3].starts_with("image.nrrd,mask.nrrd,all,")
     );

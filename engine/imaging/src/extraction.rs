@@ -57,6 +57,10 @@ pub struct CaseFeatures {
     pub image: String,
     /// Path of the mask as it was given.
     pub mask: String,
+    /// Conventions that the features follow.
+    pub profile: String,
+    /// Names of the diagnostics, without their prefix.
+    pub told: Vec<String>,
     /// Names of the features.
     pub names: Vec<String>,
     /// A row per region.
@@ -75,6 +79,8 @@ pub struct CaseFeatures {
 pub struct RegionFeatures {
     /// Its label, `all` for the union.
     pub label: String,
+    /// Diagnostics in the order of their names.
+    pub told: Vec<String>,
     /// Values in the order of the names; NaN where a feature does not exist.
     #[serde(with = "bits")]
     pub values: Vec<f64>,
@@ -152,6 +158,8 @@ impl Extraction {
             id: case.id.clone(),
             image: case.image.clone(),
             mask: case.mask.clone(),
+            profile: self.params.settings.profile_text(),
+            told: Vec::new(),
             names: Vec::new(),
             regions: Vec::new(),
             faults: Vec::new(),
@@ -164,7 +172,9 @@ impl Extraction {
                 Ok(row) => {
                     let (names, values) = row.features.into_iter().unzip();
                     features.names = names;
-                    features.regions.push(RegionFeatures { label: row.label, values });
+                    let (told, texts) = row.diagnostics.into_iter().unzip();
+                    features.told = told;
+                    features.regions.push(RegionFeatures { label: row.label, told: texts, values });
                 }
             }
         }
@@ -200,7 +210,7 @@ impl Batch for Extraction {
 
     fn memory(&self, case: usize, bytes: u64) -> u64 {
         let packed = [".nii", ".nrrd", ".nhdr"].iter().all(|e| !self.cases.list[case].image.ends_with(e));
-        let views = self.params.filters.len() as u64;
+        let views = self.params.image_types.len() as u64;
         bytes * if packed { UNPACKED } else { 1 } * (AT_WORK + views)
     }
 

@@ -9,7 +9,7 @@ use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
 use super::mcc::maximal_correlation;
-use super::{Case, Compute, EPSILON, FeatureClass, entropy, mean_over_directions};
+use super::{Case, Compute, EPSILON, FeatureClass, entropy, glcm_one_way, mean_over_directions};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "glcm",
@@ -49,6 +49,9 @@ pub(super) type Upper = Vec<(u16, u16, f64)>;
 fn compute(case: &Case) -> Vec<f64> {
     let settings = case.settings;
     let directions = offsets(&settings.distances, settings.flat_axis());
+    if !settings.symmetrical_glcm {
+        return glcm_one_way::compute(case, &directions);
+    }
     let matrix = |o: Offset| -> Upper {
         pairs(case.grid, o).entries.into_iter().map(|(i, j, n)| (i, j, n as f64)).collect()
     };
@@ -57,12 +60,12 @@ fn compute(case: &Case) -> Vec<f64> {
             .into_par_iter()
             .map(matrix)
             .filter(|m| !m.is_empty())
-            .map(|m| features(&m, &case.grid.levels))
+            .map(|m| features(&m, case))
             .collect(),
         Some(norm) => {
             let matrices: Vec<(Offset, Upper)> = directions.into_par_iter().map(|o| (o, matrix(o))).collect();
             let weight = |o| (-norm.length(o, case.region.spacing).powi(2)).exp();
-            vec![features(&weighted(&matrices, weight), &case.grid.levels)]
+            vec![features(&weighted(&matrices, weight), case)]
         }
     };
     mean_over_directions(&rows, CLASS.features.len())
@@ -79,7 +82,8 @@ fn weighted(matrices: &[(Offset, Upper)], weight: impl Fn(Offset) -> f64) -> Upp
 }
 
 /// The 24 features of one matrix, in the order of the class.
-fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
+fn features(matrix: &[(u16, u16, f64)], case: &Case) -> Vec<f64> {
+    let levels = &case.grid.levels;
     let twice = |i: u16, j: u16| if i == j { 1.0 } else { 2.0 };
     let total: f64 = matrix.iter().map(|&(i, j, n)| twice(i, j) * n).sum();
     if matrix.is_empty() || total == 0.0 {
@@ -130,7 +134,7 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
         m.iter().enumerate().filter(|(_, p)| **p != 0.0).map(|(k, p)| p * f(k as f64)).sum::<f64>()
     };
     let difference_average = over(&differences, &|k| k);
-    let many = highest as f64;
+    let many = case.part_of.map_or(highest as f64, f64::from);
 
     let margin_entropy = entropy(margin.iter().copied());
     let hxy2 = product_entropy(&margin);
@@ -158,7 +162,12 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
         mean,
         energy,
         joint_entropy,
-        maximal_correlation(&matrix, &margin),
+        // The whole region's matrix, with its empty levels, has a second eigenvalue.
+        if case.part_of.is_some_and(|n| n > 1) && levels.len() == 1 {
+            0.0
+        } else {
+            maximal_correlation(&matrix, &margin)
+        },
         matrix.iter().map(|e| e.2).fold(0.0, f64::max),
         over(&sums, &|k| k),
         entropy(sums.iter().copied()),

@@ -1,14 +1,14 @@
-//! Length of the gradient (ITK `GradientMagnitudeImageFilter`): central differences per mm, the
-//! image continued by its border voxels, single precision.
+//! Length of the gradient (ITK `GradientMagnitudeImageFilter`): central differences per mm
+//! or per voxel, the image continued by its border voxels, single precision.
 
 use rayon::prelude::*;
 
 use crate::image::{Image, Samples};
 use crate::roi::Window;
 
-pub(super) fn gradient(image: &Image, window: Window) -> Samples {
+pub(super) fn gradient(image: &Image, window: Window, per_mm: bool) -> Samples {
     let [nx, ny, nz] = image.geometry.size;
-    let half = image.geometry.spacing.map(|s| 0.5 / s);
+    let half = image.geometry.spacing.map(|s| if per_mm { 0.5 / s } else { 0.5 });
     let at = |x: usize, y: usize, z: usize| image.samples.get((z * ny + y) * nx + x);
     let [x, y, z] = [0, 1, 2].map(|k| window.range(k));
     let mut out = vec![0f32; window.size.iter().product()];

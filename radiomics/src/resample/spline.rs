@@ -9,7 +9,7 @@ use crate::image::Image;
 const TOLERANCE: f64 = 1e-10;
 
 /// The coefficients whose spline passes through the voxels, x fastest.
-pub(super) fn coefficients(image: &Image) -> Vec<f64> {
+pub(crate) fn coefficients(image: &Image) -> Vec<f64> {
     let values: Vec<f64> = (0..image.samples.len()).map(|k| image.samples.get(k)).collect();
     let mut volume = Volume { size: image.geometry.size, values };
     for axis in 0..3 {
@@ -72,7 +72,7 @@ fn first(line: &[f64], pole: f64) -> f64 {
 }
 
 /// The spline at a place.
-pub(super) fn value(coefficients: &[f64], size: [usize; 3], at: [f64; 3]) -> f64 {
+pub(crate) fn value(coefficients: &[f64], size: [usize; 3], at: [f64; 3]) -> f64 {
     let [nx, ny, _] = size;
     let axis = |k: usize| {
         let low = at[k].floor();

@@ -17,6 +17,13 @@ use crate::image::Samples;
 pub enum Binning {
     /// Bins of this width.
     Width(f64),
+    /// Bins of this width from a value on, or from the minimum.
+    WidthFrom {
+        /// Width of a bin.
+        width: f64,
+        /// Where the first begins.
+        start: Option<f64>,
+    },
     /// This many bins between minimum and maximum.
     Count(u32),
 }
@@ -37,8 +44,12 @@ pub fn discretise(
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let edges = match binning {
-        Binning::Width(width) => {
-            let start = low - modulo(low, width);
+        Binning::Width(width) | Binning::WidthFrom { width, .. } => {
+            let start = match binning {
+                // A value below the start would have no bin.
+                Binning::WidthFrom { start, .. } => start.unwrap_or(low).min(low),
+                _ => low - modulo(low, width),
+            };
             let step = (start + width) - start;
             if (high - start) / width >= MOST_BINS || step <= 0.0 {
                 let reason = format!(
@@ -86,6 +97,13 @@ mod tests {
         assert_eq!(levels(&[30.0, 49.0, 50.0, 75.0], Binning::Width(25.0)), [1, 1, 2, 3]);
         assert_eq!(levels(&[-30.0, -25.0, 0.0], Binning::Width(25.0)), [1, 2, 3]);
         assert_eq!(levels(&[4.0, 4.0], Binning::Width(25.0)), [1, 1]);
+    }
+
+    #[test]
+    fn a_width_from_the_minimum_or_a_given_value() {
+        let from = |start| Binning::WidthFrom { width: 25.0, start };
+        assert_eq!(levels(&[30.0, 54.0, 55.0, 80.0], from(None)), [1, 1, 2, 3]);
+        assert_eq!(levels(&[30.0, 54.0, 55.0, 80.0], from(Some(-10.0))), [2, 3, 3, 4]);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Regions: the voxels of a label, inside their bounding box.
 
 mod binning;
+mod crop;
+mod islands;
 mod resegment;
 mod selection;
 mod window;
 
 pub use binning::{Binning, discretise};
+pub(crate) use crop::cropped;
+pub(crate) use islands::islands;
 pub use resegment::{Resegment, ResegmentMode};
 pub use selection::Selection;
 pub(crate) use window::Window;

@@ -6,10 +6,11 @@ use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
 use osteon_imaging::{Cases, Extraction, Grids, Need, Results};
 use osteon_pipeline::{Batch, Budget, Finished, Ran, Shard, journal_of, run};
-use osteon_radiomics::{Params, Selection};
+use osteon_radiomics::{Params, Profile, Selection};
 use osteon_study::stop::Stop;
 use osteon_study::watch::Watch;
 
+use super::maps::maps;
 use crate::args::Voice;
 use crate::failure::CommandError;
 use crate::launcher;
@@ -43,6 +44,15 @@ pub struct Extract {
     #[arg(help = "Set a parameter, such as binWidth=0.25 or distances=[1,2]; may be repeated")]
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub set: Vec<String>,
+    /// Conventions of binning and resampling: pyradiomics or ibsi
+    #[arg(long, value_name = "NAME", default_value = "pyradiomics")]
+    pub profile: Profile,
+    /// Add SUVmax, SUVmean, SUVpeak, metabolic volume and lesion glycolysis (columns pet_*)
+    #[arg(long)]
+    pub pet: bool,
+    /// Compute features round every voxel of the regions: -o names a folder, with an NRRD file per feature
+    #[arg(long, conflicts_with_all = ["cases", "pet"])]
+    pub voxel_based: bool,
     /// Table to write: .csv, .tsv, .parquet, .h5 or .json
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
@@ -88,18 +98,26 @@ impl Extract {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.profile = self.profile;
+        params.pet = self.pet;
         params.settings.check()?;
         let selection = Selection { whole: self.whole, ..self.labels.clone() };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
         let grids = match (self.resample_mask, self.resample_image) {
             (true, _) => Grids::ResampleMask,
             (_, true) => Grids::ResampleImage,
+            _ if params.settings.correct_mask => Grids::ResampleMask,
             _ => Grids::Refuse,
         };
         match (&self.cases, &self.image, &self.mask) {
             (Some(table), ..) => {
                 let cases = Cases::read(table, &selection, Need::Mask)?;
                 self.many(Extraction { cases, params, grids }, threads, talk)
+            }
+            (None, Some(image), Some(mask)) if self.voxel_based => {
+                // Fails only where a pool exists already, which then has the size it has.
+                let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+                maps(image, mask, &selection, &params, &self.out, talk)
             }
             (None, Some(image), Some(mask)) => {
                 let cases = Cases::single(image, mask, selection);

@@ -2,6 +2,7 @@
 
 mod extract;
 mod index;
+mod maps;
 mod merge;
 mod run;
 mod skeleton;

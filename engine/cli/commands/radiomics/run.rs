@@ -6,7 +6,7 @@ use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
 use osteon_imaging::{Archive, Cases, Need, Source, conclude_archive};
 use osteon_radiomics::skeleton::{Group, Settings};
-use osteon_radiomics::{Params, Selection};
+use osteon_radiomics::{Params, Profile, Selection};
 use osteon_study::watch::Watch;
 
 use super::extract::{Many, work};
@@ -41,6 +41,12 @@ pub struct Run {
     #[arg(help = "Set a parameter of the features, such as binWidth=0.25; may be repeated")]
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub set: Vec<String>,
+    /// Conventions of binning and resampling: pyradiomics or ibsi
+    #[arg(long, value_name = "NAME", default_value = "pyradiomics")]
+    pub profile: Profile,
+    /// Add SUVmax, SUVmean, SUVpeak, metabolic volume and lesion glycolysis (columns pet_*)
+    #[arg(long)]
+    pub pet: bool,
     /// Folder to write: features.csv, qc.csv, cohort.html, and folders suv, masks and pictures
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
@@ -60,6 +66,8 @@ impl Run {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.profile = self.profile;
+        params.pet = self.pet;
         params.settings.check()?;
         let mut settings = Settings::default();
         self.skeleton.iter().try_for_each(|text| settings.assign(text))?;

@@ -54,6 +54,13 @@ pub fn pairs(grid: &LevelGrid, offset: Offset) -> Pairs {
     Pairs { entries }
 }
 
+/// The levels of each voxel and of its neighbour at `offset`, where both are in the region.
+pub fn ordered_pairs(grid: &LevelGrid, offset: Offset) -> impl Iterator<Item = (u16, u16)> + '_ {
+    let stride = grid.stride(offset);
+    let pair = move |&cell: &u32| (grid.cells[cell as usize], grid.cells[(cell as isize + stride) as usize]);
+    grid.voxels.iter().map(pair).filter(|(_, b)| *b > 0).map(|(a, b)| (a - 1, b - 1))
+}
+
 fn sorted(grid: &LevelGrid, neighbour: impl Fn(u32) -> u16) -> Pairs {
     let mut all: Vec<(u16, u16)> = Vec::new();
     for &cell in &grid.voxels {
