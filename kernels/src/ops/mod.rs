@@ -13,6 +13,8 @@ pub mod cox_nll;
 pub mod dropout;
 pub mod linear;
 pub mod moments;
+pub mod penalty;
+pub mod schedule;
 pub mod sgd;
 pub mod weighted_sum;
 
@@ -93,6 +95,8 @@ pub static ALL: &[&dyn Op] = &[
     &dropout::DropoutOp,
     &linear::LinearOp,
     &moments::MomentsOp,
+    &penalty::PenaltyOp,
+    &schedule::ScheduleOp,
     &sgd::SgdOp,
     &weighted_sum::WeightedSumOp,
 ];

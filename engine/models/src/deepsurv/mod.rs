@@ -8,11 +8,14 @@ mod batch;
 mod fused;
 mod layout;
 mod list;
+mod resident;
+mod step_list;
 
 pub use batch::{Batch, Optimizer, Problem, Training, predict};
 pub use fused::Workspace;
 pub use layout::{Layout, Role, Tensor};
 pub use list::op_list;
+pub use resident::Resident;
 
 use osteon_kernels::ops::activation::Activation;
 use osteon_kernels::ops::cox_nll::Ties;
