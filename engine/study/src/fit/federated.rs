@@ -26,6 +26,7 @@ use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
 use crate::cohorts::Scope;
 use crate::config::{self, LocalState, SiteWeights};
+use crate::engine::Trainer;
 use crate::{Study, StudyError};
 
 /// The sites of one rank, each with a problem per replicate.
@@ -39,6 +40,7 @@ struct Sites<'s> {
     common_test: Prepared,
     /// Problems `[site held here, replicate]`.
     batch: Batch,
+    trainer: Trainer,
     /// Loss of the last local epoch of each problem.
     losses: Vec<Option<f64>>,
     /// Mean concordance over the seeds on the common test set, after the last evaluation.
@@ -89,7 +91,8 @@ impl Learner for Sites<'_> {
                 self.batch.reset_optimizer(problem);
             }
         }
-        let losses = self.batch.train(&which, local_epochs);
+        let losses = self.trainer.train(&mut self.batch, &which, local_epochs);
+        let losses = losses.map_err(|e| FederateError::local(&e))?;
         for (&problem, losses) in which.iter().zip(losses) {
             self.losses[problem] = losses.last().copied();
         }
@@ -293,6 +296,7 @@ fn learner<'s>(
         infos,
         own_tests,
         common_test: Prepared::new(job.cohorts.test.clone(), preprocess)?,
+        trainer: job.engine.trainer(&batch)?,
         batch,
         common,
     })

@@ -197,6 +197,7 @@ fn run_problems(
     let post = l.post();
     // Rows of a piece: all of several problems, or whole blocks of one.
     let blocks = device.limits().binding_words / (i.max(o).max(1) * BLOCK_ROWS);
+    let blocks = blocks.min(device.limits().groups as usize * TILE / BLOCK_ROWS);
     let rows = if b > 1 { n } else { (blocks.max(1) * BLOCK_ROWS).min(n) };
     for from in (0..n).step_by(rows.max(1)) {
         let rows = from..(from + rows).min(n);
