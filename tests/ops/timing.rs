@@ -90,8 +90,9 @@ pub fn run(what: &str) -> Result<(), Box<dyn Error>> {
 
     let copy = copy(device.as_ref(), small)?;
     say("copy", copy.0, json!({ "gb_per_s": copy.1 }))?;
-    let (s, gflops) = layer(device.as_ref(), small)?;
-    say("linear_forward f32, N 16384, 512 to 512", s, json!({ "gflop_per_s": gflops }))?;
+    let n = if small { 512 } else { 16384 };
+    let (s, gflops) = layer(device.as_ref(), n)?;
+    say(&format!("linear_forward f32, N {n}, 512 to 512"), s, json!({ "gflop_per_s": gflops }))?;
     let (problems, n) = if small { (64, 256) } else { (4096, 2048) };
     for (ties, name) in [(Ties::Breslow, "breslow"), (Ties::Efron, "efron")] {
         let s = cox(device.as_ref(), problems, n, ties)?;
@@ -116,8 +117,8 @@ fn copy(device: &dyn Device, small: bool) -> Result<(f64, f64), DeviceError> {
 }
 
 /// Seconds and GFLOP/s of a wide layer.
-fn layer(device: &dyn Device, small: bool) -> Result<(f64, f64), DeviceError> {
-    let (n, width) = (if small { 512 } else { 16384 }, 512);
+fn layer(device: &dyn Device, n: usize) -> Result<(f64, f64), DeviceError> {
+    let width = 512;
     let stride = width * (width + 1);
     let dense = Dense { problems: 1, n, inputs: width, outputs: width, x_stride: n * width, at: 0, stride };
     let (x, w) = (device.put("x", &vec![0.5; n * width])?, device.put("w", &vec![0.1; stride])?);
