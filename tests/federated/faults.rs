@@ -75,10 +75,8 @@ fn a_stopped_rank_is_named_with_its_node_and_sites_and_the_run_goes_on_later() {
 fn what_a_federation_cannot_do_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let study = by_column(dir.path(), 120);
-    for set in ["split.folds=3"] {
-        let ended = train(Start::Solo, &study, &dir.path().join(set), &[set], &[]);
-        assert!(ended.code != Some(0), "{set} was ignored");
-        let key = set.split('=').next().expect("a key");
-        assert!(ended.stderr.contains(key), "{set}: {}", ended.stderr);
-    }
+    let set = "split.folds=3";
+    let ended = train(Start::Solo, &study, &dir.path().join("run"), &[set], &[]);
+    assert!(ended.code != Some(0), "{set} was ignored");
+    assert!(ended.stderr.contains("split.folds"), "{set}: {}", ended.stderr);
 }

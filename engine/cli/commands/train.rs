@@ -8,7 +8,7 @@ use osteon_federate::{Comm, ConnectOptions, connect};
 use osteon_study::StudyError;
 use osteon_study::plan::Plan;
 use osteon_study::stop::Stop;
-use osteon_study::train::{Outcome, Request, train};
+use osteon_study::train::{Outcome, Request, train_on};
 use osteon_study::watch::Watch;
 
 use crate::args::{Compute, StudyFile, Voice};
@@ -53,7 +53,7 @@ impl Train {
             talk.result(&plan, &plan.to_string())?;
             return Ok(ExitCode::Ok);
         };
-        self.compute.device.for_training()?;
+        let engine = self.compute.device.for_training(&loaded.study)?;
         let stop = Stop::watch(self.max_hours).map_err(|e| {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;
@@ -61,7 +61,7 @@ impl Train {
         talk.detail(plan.to_string().trim_end());
         let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
         let comm = connect(ConnectOptions::default())?;
-        let outcome = match train(&request, &comm, talk) {
+        let outcome = match train_on(&engine, &request, &comm, talk) {
             Ok(outcome) => outcome,
             Err(error) => return Err(end_all(&comm, error, talk)),
         };

@@ -110,6 +110,9 @@ pub enum StudyError {
         /// Ranks started.
         ranks: usize,
     },
+    /// A device was not there or did not compute.
+    #[error(transparent)]
+    Device(#[from] osteon_kernels::backend::DeviceError),
     /// A fault of a table.
     #[error(transparent)]
     Table(#[from] osteon_table::TableError),
@@ -184,6 +187,7 @@ impl Failure for StudyError {
             Self::OneProcess { .. } => ExitCode::Usage,
             Self::Unfinished { .. } | Self::Prediction { .. } => ExitCode::Usage,
             Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
+            Self::Device(e) => e.exit_code(),
             Self::Table(e) => e.exit_code(),
             Self::Data(e) => e.exit_code(),
             Self::Cox(e) => e.exit_code(),
@@ -211,6 +215,7 @@ impl Failure for StudyError {
             )),
             Self::Diverged { .. } => Some("lower train.learning_rate".to_owned()),
             Self::OneProcess { .. } => Some("start it without mpirun or with one task".to_owned()),
+            Self::Device(e) => e.hint(),
             Self::Table(e) => e.hint(),
             Self::Data(e) => e.hint(),
             Self::Cox(e) => e.hint(),

@@ -20,6 +20,7 @@
 pub mod cohorts;
 pub mod config;
 pub mod demo;
+pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod fit;

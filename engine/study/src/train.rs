@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use osteon_core::phases::{Phases, peak_memory_bytes};
 use osteon_federate::{Comm, FederateError};
-use osteon_kernels::PROFILE;
 use osteon_report::{RankTime, RunState, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::cohorts::Cohorts;
 use crate::config::{Arm, ModelKind, SiteSource};
+use crate::engine::Engine;
 use crate::fit::result::Fit;
 use crate::fit::{Fitted, Job, fit};
 use crate::pool::use_threads;
@@ -54,17 +54,31 @@ pub enum Outcome {
 /// If the output cannot be written (before anything is read), an input is missing or wrong, or
 /// the directory holds another study. An error of one rank ends all ranks.
 pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcome, StudyError> {
+    train_on(&Engine::processor(), request, comm, watch)
+}
+
+/// As [`train`], on a device. Each rank of a federation has its own.
+///
+/// # Errors
+/// As [`train`], if the study has no device version, or what the device says.
+pub fn train_on(
+    engine: &Engine,
+    request: &Request,
+    comm: &Comm,
+    watch: &dyn Watch,
+) -> Result<Outcome, StudyError> {
+    engine.require_support(&request.study)?;
     let arm = request.study.train.arm;
     if arm != Arm::Federated && comm.size() > 1 {
         return Err(StudyError::OneProcess { arm: arm.name(), ranks: comm.size() });
     }
     comm.require_same("the study", &request.study.identity())?;
-    comm.require_same("the numeric profile", PROFILE)?;
+    comm.require_same("the numeric profile", &engine.profile())?;
     use_threads(request.threads);
     let phases = Phases::new();
     let before = Before { inside: comm.time_in_collectives(), bytes: comm.bytes_sent() };
     let opened = match comm.rank() {
-        0 => open(request, comm, watch).map(Some),
+        0 => open(engine, request, comm, watch).map(Some),
         _ => Ok(None),
     };
     let opened = comm.agree(opened.map_err(FederateError::from))?;
@@ -88,7 +102,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
     let status = dir.map(|dir| StatusFile::begin(dir.path(), granted)).transpose();
     let status = comm.agree(status.map_err(FederateError::from))?;
     let watch = Watched { inner: watch, status: status.as_ref() };
-    let done = work(request, comm, &watch, dir, phases, (&hosts, before));
+    let done = work(engine, request, comm, &watch, dir, phases, (&hosts, before));
     if let (Err(_), Some(Opened::Fresh(dir))) = (&done, &opened) {
         dir.abandon();
     }
@@ -109,6 +123,7 @@ pub fn train(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Outcom
 
 /// Reads, fits and writes.
 fn work(
+    engine: &Engine,
     request: &Request,
     comm: &Comm,
     watch: &dyn Watch,
@@ -116,12 +131,16 @@ fn work(
     mut phases: Phases,
     ranks: (&[String], Before),
 ) -> Result<Outcome, StudyError> {
+    if let Some(choice) = engine.choice() {
+        watch.say(&choice);
+    }
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
     let cohorts = comm.agree(cohorts.map_err(FederateError::from))?;
     tell(&cohorts, comm, watch);
     let job = Job {
         study: &request.study,
         cohorts: &cohorts,
+        engine,
         comm,
         dir,
         checkpoints: request.output.join(CHECKPOINTS),
@@ -134,12 +153,13 @@ fn work(
     }
 }
 
-fn open(request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, StudyError> {
+fn open(engine: &Engine, request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, StudyError> {
     let dir = RunDir::claim(&request.output)?;
     if !dir.is_locked() {
         watch.warn("this file system has no locks: do not start the same run twice at once");
     }
-    let mut record = RunRecord::now(request.study.clone(), PROFILE, request.threads);
+    let mut record = RunRecord::now(request.study.clone(), &engine.profile(), request.threads);
+    record.device = engine.device();
     record.inputs = inputs(&request.study)?;
     record.mpi = (comm.size() > 1).then(|| MpiRecord { library: comm.library(), ranks: comm.size() });
     dir.begin(&record, request.restart)

@@ -23,7 +23,9 @@ pub mod linear;
 pub mod mesh;
 pub mod moments;
 pub mod neighbourhood;
+pub mod penalty;
 pub mod recursive;
+pub mod schedule;
 pub mod sgd;
 pub mod weighted_sum;
 
@@ -114,6 +116,8 @@ pub static ALL: &[&dyn Op] = &[
     &moments::MomentsOp,
     &neighbourhood::NeighbourhoodOp,
     &recursive::RecursiveOp,
+    &penalty::PenaltyOp,
+    &schedule::ScheduleOp,
     &sgd::SgdOp,
     &weighted_sum::WeightedSumOp,
 ];

@@ -72,6 +72,8 @@ pub struct Batch {
     pub(super) problems: Vec<Problem>,
     pub(super) states: Vec<State>,
     privacy: Option<Privacy>,
+    /// Grows whenever a state is set from outside, so that a device knows that its copy is old.
+    revision: u64,
     pub(super) spaces: Mutex<Vec<Workspace>>,
 }
 
@@ -99,7 +101,7 @@ impl Batch {
         let states = problems.iter().map(state).collect();
         let spaces = Mutex::new(Vec::new());
         let (level, privacy) = (Level::current(), None);
-        Self { spec, training, layout, level, problems, states, privacy, spaces }
+        Self { spec, training, layout, level, problems, states, privacy, revision: 0, spaces }
     }
 
     /// Runs on another instruction set, for tests that compare them.
@@ -146,6 +148,7 @@ impl Batch {
     /// # Panics
     /// If the length differs.
     pub fn set_params(&mut self, problem: usize, params: &[f32]) {
+        self.revision += 1;
         self.states[problem].params.copy_from_slice(params);
     }
 
@@ -156,6 +159,7 @@ impl Batch {
 
     /// Forgets the moments of a problem's optimiser.
     pub fn reset_optimizer(&mut self, problem: usize) {
+        self.revision += 1;
         let state = &mut self.states[problem];
         state.first.fill(0.0);
         state.second.fill(0.0);
@@ -166,13 +170,7 @@ impl Batch {
     /// mini-batches, and the decay of the learning rate. So a problem that is trained in pieces, by a
     /// process that may have been resumed, draws the same as in one piece.
     pub fn start_at(&mut self, problem: usize, epoch: u64) {
-        let of = &self.problems[problem];
-        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
-        let per_epoch = match self.training.batch_size {
-            _ if self.privacy.is_some() => self.privacy.as_ref().map_or(1, Privacy::steps_per_epoch),
-            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
-            _ => 1,
-        };
+        let per_epoch = self.steps_per_epoch(problem);
         let state = &mut self.states[problem];
         (state.epochs, state.steps) = (epoch, epoch * per_epoch);
     }
@@ -197,6 +195,49 @@ impl Batch {
         sum.iter().map(|g| (g / steps) as f32).collect()
     }
 
+    /// Steps of an epoch of a problem.
+    pub(super) fn steps_per_epoch(&self, problem: usize) -> u64 {
+        let of = &self.problems[problem];
+        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
+        match self.training.batch_size {
+            _ if self.privacy.is_some() => self.privacy.as_ref().map_or(1, Privacy::steps_per_epoch),
+            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
+            _ => 1,
+        }
+    }
+
+    /// The fixed choices.
+    pub(super) fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// Changes whenever a state was set, not trained.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Positions of the patients of each mini-batch of an epoch, ascending.
+    pub(super) fn mini_batches(&self, problem: usize, epoch: u64) -> Vec<Vec<u32>> {
+        mini_batches(&self.training, &self.problems[problem], epoch)
+    }
+
+    /// What so many epochs elsewhere made of a problem.
+    pub(super) fn advance(&mut self, problem: usize, params: &[f32], moments: [&[f32]; 2], epochs: u64) {
+        let steps = epochs * self.steps_per_epoch(problem);
+        let state = &mut self.states[problem];
+        state.params.copy_from_slice(params);
+        state.first.copy_from_slice(moments[0]);
+        state.second.copy_from_slice(moments[1]);
+        state.optimizer_steps += steps;
+        state.steps += steps;
+        state.epochs += epochs;
+    }
+
+    /// Epochs without patients move nothing.
+    pub(super) fn skip_epochs(&mut self, problem: usize, epochs: u64) {
+        self.states[problem].epochs += epochs;
+    }
+
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
     pub fn optimizer_state(&self, problem: usize) -> ([&[f32]; 2], [u64; 3]) {
         let s = &self.states[problem];
@@ -208,6 +249,7 @@ impl Batch {
     /// # Panics
     /// If a length differs.
     pub fn set_optimizer_state(&mut self, problem: usize, moments: [&[f32]; 2], counters: [u64; 3]) {
+        self.revision += 1;
         let s = &mut self.states[problem];
         s.first.copy_from_slice(moments[0]);
         s.second.copy_from_slice(moments[1]);
@@ -230,6 +272,7 @@ impl Batch {
             .enumerate()
             .filter(|(index, _)| chosen[*index])
             .collect();
+        self.revision += 1;
         let losses: Vec<Vec<f64>> = work
             .into_par_iter()
             .with_max_len(1)
@@ -282,6 +325,20 @@ pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
     to_rows(&network.predict(params, &from_rows(x, n, spec.inputs)), n, 1)
 }
 
+/// Positions of the patients of each mini-batch of an epoch, ascending. Patients of weight 0 are left
+/// out.
+fn mini_batches(training: &Training, problem: &Problem, epoch: u64) -> Vec<Vec<u32>> {
+    let weights = problem.weights.as_deref();
+    let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
+    let mut positions: Vec<u32> = (0..problem.cohort.len() as u32).filter(present).collect();
+    // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
+    Stream::new(problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
+    let size = training.batch_size.unwrap_or(positions.len()).max(1);
+    let mut chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
+    chunks.iter_mut().for_each(|chunk| chunk.sort_unstable());
+    chunks
+}
+
 /// Epochs of one problem.
 pub(super) struct Run<'a> {
     pub network: Network<'a>,
@@ -327,17 +384,10 @@ impl Run<'_> {
         losses
     }
 
-    /// The mini-batches of an epoch, each in risk order. Patients of weight 0 are left out.
+    /// The mini-batches of an epoch, each in risk order.
     fn batches(&self, epoch: u64) -> impl Iterator<Item = (Cohort, Option<Vec<f32>>)> {
         let weights = self.problem.weights.as_deref();
-        let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
-        let mut positions: Vec<u32> = (0..self.problem.cohort.len() as u32).filter(present).collect();
-        // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
-        Stream::new(self.problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
-        let size = self.training.batch_size.unwrap_or(positions.len()).max(1);
-        let chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
-        chunks.into_iter().map(move |mut chunk| {
-            chunk.sort_unstable();
+        mini_batches(self.training, self.problem, epoch).into_iter().map(move |chunk| {
             let part_weights = weights.map(|w| chunk.iter().map(|&p| w[p as usize]).collect());
             (self.problem.cohort.gather(&chunk), part_weights)
         })

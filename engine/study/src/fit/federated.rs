@@ -28,6 +28,7 @@ use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing, shared};
 use crate::cohorts::Scope;
 use crate::config::{self, LocalState, SiteWeights};
+use crate::engine::Trainer;
 use crate::source::Source;
 use crate::{Study, StudyError};
 
@@ -51,6 +52,7 @@ pub(super) struct Sites<'s> {
     control: Vec<Vec<f32>>,
     /// What the noise of each site held here is made from; empty without privacy.
     secrets: Secrets,
+    trainer: Trainer,
     /// Loss of the last local epoch of each problem.
     losses: Vec<Option<f64>>,
     /// Mean concordance over the seeds on the common test set, after the last evaluation.
@@ -116,7 +118,8 @@ impl Learner for Sites<'_> {
                 self.batch.correct_gradients(problem, correction.collect());
             }
         }
-        let losses = self.batch.train(&which, local_epochs);
+        let losses = self.trainer.train(&mut self.batch, &which, local_epochs);
+        let losses = losses.map_err(|e| FederateError::local(&e))?;
         for (&problem, losses) in which.iter().zip(losses) {
             self.losses[problem] = losses.last().copied();
         }
@@ -381,6 +384,7 @@ pub(super) fn learner<'s>(
         infos,
         own_tests,
         common_test: Prepared::new(job.cohorts.test.clone(), preprocess)?,
+        trainer: job.engine.trainer(&batch)?,
         batch,
         common,
     })

@@ -27,6 +27,7 @@ use osteon_federate::Comm;
 
 use crate::cohorts::Cohorts;
 use crate::config::{Arm, Impute, ModelKind, Scale};
+use crate::engine::Engine;
 use crate::run_dir::RunDir;
 use crate::stop::Stop;
 use crate::watch::Watch;
@@ -38,6 +39,8 @@ pub struct Job<'j> {
     pub study: &'j Study,
     /// The patients held here.
     pub cohorts: &'j Cohorts,
+    /// Where it is trained.
+    pub engine: &'j Engine,
     /// The ranks.
     pub comm: &'j Comm,
     /// The run directory; on rank 0 only.
