@@ -249,7 +249,13 @@ mod tests {
             estimand: "site-stratified <log> hazard".to_owned(),
             seeds: vec![1, 2],
             c_index: Some(CIndex { mean: Some(0.7123), ci95: None, ..CIndex::default() }),
-            sites: Some(vec![SiteResult { name: "a&b".to_owned(), n: 10, events: 3, c_index: None }]),
+            sites: Some(vec![SiteResult {
+                name: "a&b".to_owned(),
+                n: 10,
+                events: 3,
+                c_index: None,
+                dropped: None,
+            }]),
             ..Summary::default()
         };
         let site = |loss| SiteMetric { name: "a&b".to_owned(), loss: Some(loss), ..SiteMetric::default() };
