@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is missing; says nothing when nothing is.
 #   setup.sh        compiler, MPI, HDF5, a software Vulkan device
-#   setup.sh test   also Slurm, for the tests that start a cluster on this machine
+#   setup.sh test   also Slurm and Environment Modules, for the tests that start a cluster on this machine
 set -euo pipefail
 
 RUST=1.91
 packages=(build-essential pkg-config clang libclang-dev openmpi-bin libopenmpi-dev libhdf5-dev mesa-vulkan-drivers libvulkan1)
-[ "${1:-}" = test ] && packages+=(slurm-wlm munge)
+[ "${1:-}" = test ] && packages+=(slurm-wlm munge environment-modules)
 
 install_packages() {
   local missing=() sudo=()

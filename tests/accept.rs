@@ -4,14 +4,16 @@
 #[path = "federated/job.rs"]
 #[expect(dead_code, reason = "shared with tests/federated, which uses all of it")]
 mod job;
+#[path = "federated/kills.rs"]
+mod kills;
 #[path = "federated/studies.rs"]
 #[expect(dead_code, reason = "shared with tests/federated, which uses all of it")]
 mod studies;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use job::{Job, Start, log_of, model, mpi, rounds_done, skipped, summary, train, train_args};
+use job::{Start, model, mpi, rounds_done, skipped, summary, train};
+use kills::killed_often;
 
 /// A file of the test data, or `None` with a reason.
 fn data(file: &str) -> Option<PathBuf> {
@@ -114,23 +116,50 @@ fn a_run_killed_a_hundred_times_comes_to_the_same_model() {
     let whole = dir.path().join("whole");
     assert_eq!(train(Start::Solo, &study, &whole, &set, &[]).code, Some(0));
     let run = dir.path().join("run");
-    let mut kills = 0;
-    while kills < KILLS && !run.join("summary.json").exists() {
-        let start = if kills % 2 == 1 && mpi() { Start::Ranks(1 + kills as usize % 4) } else { Start::Solo };
-        let before = rounds_done(&run);
-        let mut job = Job::start(start, &train_args(&study, &run, &set), &[], &log_of(&run));
-        // At a moment that depends on nothing in the run: while it starts, reads, trains or saves.
-        let wait = osteon_core::rng::Stream::new(1, osteon_core::rng::Purpose::Synthetic, kills).below(60);
-        if kills % 3 > 0 {
-            job.until("a round", || rounds_done(&run) > before || run.join("summary.json").exists());
-        }
-        std::thread::sleep(Duration::from_millis(wait / 6 * (kills % 3)));
-        job.kill();
-        kills += 1;
-    }
+    let kills = killed_often(&study, &run, &set, KILLS);
     let ended = train(Start::Solo, &study, &run, &set, &[]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(model(&run), model(&whole), "after {kills} kills");
     assert!(kills >= KILLS / 2, "finished after {kills} kills only");
     assert_eq!(rounds_done(&run), 600);
+}
+
+/// Trains equal sites for two rounds with each start; all must come to one model.
+fn one_model(patients: usize, sites: usize, starts: &[Start]) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let study = studies::simulated(dir.path(), patients, &studies::equal_shares(sites));
+    let models: Vec<String> = starts
+        .iter()
+        .enumerate()
+        .map(|(k, &start)| {
+            let run = dir.path().join(format!("run-{k}"));
+            let ended = train(start, &study, &run, &["federation.rounds=2", "train.seeds=1"], &[]);
+            assert_eq!(ended.code, Some(0), "{start:?}: {}", ended.stderr);
+            assert_eq!(summary(&run)["sites"].as_array().map(Vec::len), Some(sites));
+            model(&run)
+        })
+        .collect();
+    assert!(models.iter().all(|m| *m == models[0]), "{starts:?}: {models:?}");
+}
+
+#[test]
+#[ignore = "long"]
+fn fifty_sites_on_four_ranks_and_on_fifty_ranks_are_one_model() {
+    if mpi() {
+        one_model(800, 50, &[Start::Solo, Start::Ranks(4), Start::Ranks(50)]);
+    }
+}
+
+#[test]
+#[ignore = "long"]
+fn a_hundred_and_twenty_eight_ranks_oversubscribed_are_one_model() {
+    if mpi() {
+        one_model(2000, 128, &[Start::Solo, Start::Ranks(128)]);
+    }
+}
+
+#[test]
+#[ignore = "long"]
+fn a_thousand_sites_fit_one_process() {
+    one_model(15_000, 1000, &[Start::Solo]);
 }

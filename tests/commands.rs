@@ -253,9 +253,11 @@ fn predict_writes_ids_risks_and_survival() {
     assert!(dir.error(&["predict", "run", "wrong.csv", "-o", "x.csv"], 4).contains("no column \"b\""));
     assert!(dir.error(&["predict", ".", "new.csv", "-o", "x.csv"], 2).contains("no finished run"));
     dir.json(&["train", "STUDY.toml", "-o", "fed", "--set", "train.arm=federated"]);
-    let error = dir.error(&["predict", "fed", "new.csv", "-o", "x.csv", "--survival", "5"], 2);
-    assert!(error.contains("baseline") && error.contains("hint: "), "{error}");
+    let record = dir.json(&["predict", "fed", "new.csv", "-o", "s.csv", "--survival", "5"]);
+    assert!(record["columns"].to_string().contains("survival_5"), "{record}");
     dir.json(&["train", "STUDY.toml", "-o", "folds", "--set", "split.folds=2"]);
+    let error = dir.error(&["predict", "folds", "new.csv", "-o", "x.csv", "--survival", "5"], 2);
+    assert!(error.contains("baseline") && error.contains("hint: "), "{error}");
     assert!(dir.error(&["predict", "folds", "new.csv", "-o", "x.csv"], 2).contains("--per-problem"));
     let record = dir.json(&["predict", "folds", "new.csv", "-o", "f.csv", "--per-problem"]);
     assert_eq!(record["columns"][1], "risk_fold0_seed0");
@@ -291,6 +293,50 @@ fn a_linear_run_has_a_report() {
     let summary = dir.json(&["train", "STUDY.toml", "-o", "run", "--set", "model.kind=cox"]);
     assert_eq!(summary["coefficients"][0]["name"], "a");
     assert!(dir.path("run/report.html").exists());
+}
+
+/// The software Vulkan driver, where there is one; a reason to skip where not.
+fn software_device() -> Option<&'static str> {
+    use osteon_kernels::backend::{Backend, Kind, devices};
+    let there =
+        devices().iter().any(|d| d.backend == Backend::Wgpu && d.index == 0 && d.kind == Kind::Software);
+    let required = std::env::var("OSTEON_REQUIRE").is_ok_and(|all| all.split(',').any(|p| p == "vulkan"));
+    assert!(there || !required, "no software Vulkan device");
+    if !there {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: no software Vulkan device\n");
+    }
+    there.then_some("wgpu:0")
+}
+
+#[test]
+fn every_arm_trains_on_a_device_and_run_json_names_it() {
+    let Some(device) = software_device() else { return };
+    let dir = Dir::new();
+    dir.file("cohort.csv", cohort(|_, _| None));
+    dir.file("S.toml", STUDY);
+    for arm in ["central", "isolated", "federated"] {
+        let set = format!("train.arm={arm}");
+        let train = |device: &str, out: &str| {
+            dir.json(&["train", "S.toml", "-o", out, "--set", &set, "--device", device])
+        };
+        let (on_device, here) = (train(device, &format!("{arm}-d")), train("cpu", &format!("{arm}-c")));
+        assert_eq!(on_device["n_train"], here["n_train"]);
+        let record: Value =
+            serde_json::from_slice(&fs::read(dir.path(&format!("{arm}-d/run.json"))).expect("run.json"))
+                .expect("JSON");
+        assert!(record["device"].as_str().is_some_and(|d| d.starts_with("wgpu:0 ")), "{record}");
+        assert!(record["profile"].as_str().is_some_and(|p| p.starts_with("wgpu-v1 ")), "{record}");
+        assert_eq!(train(device, &format!("{arm}-e"))["model_sha256"], on_device["model_sha256"], "{arm}");
+    }
+    // Another device gives other bits, so it does not go on with the run.
+    let error = dir.error(&["train", "S.toml", "-o", "central-d", "--device", "cpu"], 2);
+    assert!(error.contains("numeric profile"), "{error}");
+    let linear = ["train", "S.toml", "-o", "linear", "--set", "model.kind=cox", "--device", device];
+    let error = dir.error(&linear, 5);
+    assert!(error.contains("the linear model is fitted on the processor"), "{error}");
+    assert!(!dir.path("linear").exists());
+    let auto = dir.run(&["train", "S.toml", "-o", "auto", "--set", "model.kind=cox"]);
+    assert!(text(&auto.stderr).contains("device: cpu (the linear model"), "{}", text(&auto.stderr));
 }
 
 #[test]

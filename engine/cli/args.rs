@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    completions, config, data, demo, doctor, evaluate, predict, radiomics, report, slides, train,
+    bench, completions, config, data, demo, doctor, evaluate, predict, radiomics, report, slides, slurm,
+    train,
 };
 use crate::device::Device;
 
@@ -40,6 +41,10 @@ pub enum Command {
     Config(config::Config),
     /// Write report.html of a finished run
     Report(report::Report),
+    /// Write and submit batch scripts for Slurm
+    Slurm(slurm::Slurm),
+    /// Time the sums over ranks, and studies over numbers of ranks
+    Bench(bench::Bench),
     /// Show devices, MPI, HDF5, threads and the Slurm allocation
     Doctor(doctor::Doctor),
     /// Train a federation on a synthetic cohort, end to end
@@ -60,6 +65,8 @@ impl Command {
             Self::Slides(c) => c.voice(),
             Self::Config(c) => c.voice(),
             Self::Report(c) => c.voice,
+            Self::Slurm(c) => c.voice(),
+            Self::Bench(c) => c.voice(),
             Self::Doctor(c) => c.voice,
             Self::Demo(c) => c.voice,
             Self::Completions(_) => Voice::default(),

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use osteon_core::ExitCode;
 use osteon_kernels::backend::{self, Request};
+use osteon_study::Study;
+use osteon_study::engine::Engine;
 
 use crate::failure::CommandError;
 use crate::launcher;
@@ -13,17 +15,33 @@ use crate::launcher;
 pub struct Device(pub Request);
 
 impl Device {
-    /// Refuses what cannot train yet; nothing falls back to the processor silently. `auto` is the
-    /// processor here, and no device is looked for.
+    /// Opens what a study is trained on; with `auto` the run says what was taken and why. Only `auto` gives way to
+    /// the processor, for a study that has no device version.
     ///
     /// # Errors
-    /// If the device is not there, or is there but has no training yet.
-    pub fn for_training(self) -> Result<(), CommandError> {
+    /// If the device is not there or refuses.
+    pub fn for_training(self, study: &Study) -> Result<Engine, CommandError> {
+        let (auto, forced) = (self.0 == Request::Auto, Engine::needs_processor(study));
+        if let (true, Some(reason)) = (auto, forced) {
+            return Ok(Engine::processor().because(reason));
+        }
+        if self.0 == Request::Cpu {
+            return Ok(Engine::processor());
+        }
+        let choice = backend::choose(self.0, launcher::local_rank(), &backend::devices())?;
+        let engine = Engine::open(&choice.device)?;
+        Ok(if auto { engine.because(choice.reason) } else { engine })
+    }
+
+    /// Refuses another device than the processor; `auto` is the processor here, and none is looked for.
+    ///
+    /// # Errors
+    /// If a device is named.
+    pub fn processor_only(self, verb: &str) -> Result<(), CommandError> {
         if matches!(self.0, Request::Auto | Request::Cpu) {
             return Ok(());
         }
-        let choice = backend::choose(self.0, launcher::local_rank(), &backend::devices())?;
-        let message = format!("--device {}: training on {} is not there yet", self.0, choice.device);
+        let message = format!("--device {}: {verb} computes on the processor", self.0);
         Err(CommandError::Plain(message, ExitCode::Device, Some("use --device cpu".to_owned())))
     }
 }

@@ -8,7 +8,7 @@ folder=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/osteon/nvrtc-$VERSION}
 library=$folder/nvidia/cuda_nvrtc/lib/libnvrtc.so.12
 if [ ! -e "$library" ]; then
   mkdir -p "$folder"
-  python3 -m pip download --quiet --no-deps --only-binary=:all: -d "$folder" "nvidia-cuda-nvrtc-cu12==$VERSION" >&2
+  python3 -m pip download --quiet --retries 1 --timeout 20 --no-deps --only-binary=:all: -d "$folder" "nvidia-cuda-nvrtc-cu12==$VERSION" >&2
   python3 -m zipfile -e "$folder"/nvidia_cuda_nvrtc_cu12-*.whl "$folder"
   rm "$folder"/*.whl
 fi

@@ -8,3 +8,4 @@ pub mod ops;
 pub mod order;
 pub mod simd;
 pub mod tiles;
+pub mod voxels;

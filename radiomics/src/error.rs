@@ -35,6 +35,22 @@ pub enum RadiomicsError {
         /// Bytes there are.
         found: u64,
     },
+    /// A folder holds several series.
+    #[error("{} holds several series: {found}", path.display())]
+    Series {
+        /// The folder.
+        path: PathBuf,
+        /// The series.
+        found: String,
+    },
+    /// A DICOM series lacks what its SUV needs, or contradicts itself.
+    #[error("{}: no SUV: {reason}", path.display())]
+    Suv {
+        /// The series.
+        path: PathBuf,
+        /// What is missing or wrong, with its tag.
+        reason: String,
+    },
     /// Image and mask lie on different grids.
     #[error("image and mask lie on different grids: {0}")]
     Geometry(String),
@@ -121,7 +137,11 @@ impl Failure for RadiomicsError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Truncated { .. } => "copy the file again; other readers fill the rest with zeros",
-            Self::Geometry(_) => "resample the mask to the grid of the image",
+            Self::Series { .. } => "choose one with FOLDER#SeriesInstanceUID",
+            Self::Geometry(_) => {
+                "--resample-mask puts the mask on the grid of the image (nearest voxel), \
+                 --resample-image the image on that of the mask"
+            }
             Self::Voxel { .. } => {
                 "mask the voxel out, or repair the image: NaN would spread into some features only"
             }

@@ -63,7 +63,7 @@ fn converted(node: &Yaml) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roi::Binning;
+    use crate::roi::{Binning, ResegmentMode};
 
     #[test]
     fn settings_by_name() {
@@ -79,11 +79,22 @@ mod tests {
     }
 
     #[test]
+    fn a_resegmentation_mode_needs_a_range_and_may_precede_it() {
+        let mut params = Params::default();
+        params.assign("resegmentMode=sigma").expect("a mode");
+        let text = params.settings.check().expect_err("no range").to_string();
+        assert!(text.contains("resegmentRange"), "{text}");
+        params.assign("resegmentRange=[-3, 3]").expect("a range");
+        params.settings.check().expect("both");
+        assert_eq!(params.settings.resegment.map(|r| r.mode), Some(ResegmentMode::Sigma));
+    }
+
+    #[test]
     fn unknown_sections_and_features_are_refused() {
         let parse = |text: &str| Params::from_value(&value(text).expect("YAML")).map_err(|e| e.to_string());
         assert!(parse("settings:\n  binWidth: 5\n").expect_err("a section").contains("\"setting\""));
         assert!(parse("featureClass:\n  glcm: [Contrst]\n").expect_err("a feature").contains("\"Contrast\""));
         let some = parse("featureClass:\n  glcm: [Idn, Contrast]\n  shape:\n").expect("features");
-        assert_eq!(some.features.iter().map(|f| (f.0, f.1.len())).collect::<Vec<_>>(), [(0, 14), (2, 2)]);
+        assert_eq!(some.features.iter().map(|f| (f.0, f.1.len())).collect::<Vec<_>>(), [(0, 14), (3, 2)]);
     }
 }

@@ -1,13 +1,15 @@
 //! Parameters by PyRadiomics' names: settings, feature classes, image types.
 
-use serde_json::Value;
+use osteon_kernels::voxels::Offset;
+use serde_json::{Map, Value};
 
 use crate::error::RadiomicsError;
 use crate::features::{CLASSES, Compute};
-use crate::filters::Filter;
+use crate::filters::{Filter, FilterSettings};
+use crate::profile::Profile;
 use crate::resample::Interpolator;
 use crate::roi::{Binning, Resegment, ResegmentMode};
-use crate::texture::Offset;
+use crate::voxel::VoxelSettings;
 
 /// How directions are weighted before their matrices are summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Settings {
     pub voxel_array_shift: f64,
     /// Values that stay in a region.
     pub resegment: Option<Resegment>,
+    /// `resegmentMode` as it was given; a range takes it, whichever comes first.
+    pub resegment_mode: Option<ResegmentMode>,
     /// `resegmentShape`: whether shape is that of the resegmented region.
     pub resegment_shape: bool,
     /// Whether the whole image is brought to mean 0 and standard deviation 1 first.
@@ -75,6 +79,22 @@ pub struct Settings {
     pub minimum_roi_size: Option<usize>,
     /// Part of a voxel by which the grids of image and mask may differ.
     pub geometry_tolerance: f64,
+    /// `correctMask`: whether a mask on another grid is put onto that of the image by who reads them.
+    pub correct_mask: bool,
+    /// `preCrop`: whether filters see only the box of the region with `padDistance` voxels round it.
+    pub pre_crop: bool,
+    /// `symmetricalGLCM`: whether pairs are counted both ways.
+    pub symmetrical_glcm: bool,
+    /// `additionalInfo`: whether `diagnostics_*` columns precede the features.
+    pub additional_info: bool,
+    /// Parameters of filters.
+    pub filter: FilterSettings,
+    /// Parameters of voxel-based maps.
+    pub voxel: VoxelSettings,
+    /// Whose conventions of binning and resampling hold.
+    pub profile: Profile,
+    /// What was set, by name.
+    given: Map<String, Value>,
 }
 
 impl Default for Settings {
@@ -88,6 +108,7 @@ impl Default for Settings {
             weighting_norm: None,
             voxel_array_shift: 0.0,
             resegment: None,
+            resegment_mode: None,
             resegment_shape: false,
             normalize: false,
             normalize_scale: 1.0,
@@ -98,12 +119,20 @@ impl Default for Settings {
             minimum_roi_dimensions: 2,
             minimum_roi_size: None,
             geometry_tolerance: 1e-6,
+            correct_mask: false,
+            pre_crop: false,
+            symmetrical_glcm: true,
+            additional_info: false,
+            filter: FilterSettings::default(),
+            voxel: VoxelSettings::default(),
+            profile: Profile::PyRadiomics,
+            given: Map::new(),
         }
     }
 }
 
 /// The names of [`Settings`] in a parameter file.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 26] = [
     "binWidth",
     "binCount",
     "distances",
@@ -124,8 +153,12 @@ const KEYS: [&str; 22] = [
     "minimumROIDimensions",
     "minimumROISize",
     "geometryTolerance",
-    "label",
+    "preCrop",
+    "correctMask",
+    "symmetricalGLCM",
     "additionalInfo",
+    "label",
+    "label_channel",
 ];
 
 impl Settings {
@@ -137,6 +170,19 @@ impl Settings {
     /// The farthest neighbour.
     pub(crate) fn reach(&self) -> u32 {
         self.distances.iter().copied().max().unwrap_or(1)
+    }
+
+    /// Refuses settings that mean nothing together.
+    ///
+    /// # Errors
+    /// If `resegmentMode` was given without `resegmentRange`, which PyRadiomics passes over: a user
+    /// who names a mode expects voxels to be left out.
+    pub fn check(&self) -> Result<(), RadiomicsError> {
+        if self.resegment_mode.is_some() && self.resegment.is_none() {
+            let range = "given together with resegmentRange, such as resegmentRange=[-3,3]";
+            return Err(RadiomicsError::setting("resegmentMode", "given without a range", range));
+        }
+        Ok(())
     }
 
     /// Sets a parameter by PyRadiomics' name.
@@ -179,15 +225,16 @@ impl Settings {
             }
             "voxelArrayShift" => self.voxel_array_shift = number()?,
             "resegmentRange" => {
-                let list: Option<Vec<f64>> =
+                let mut list: Option<Vec<f64>> =
                     value.as_array().and_then(|a| a.iter().map(Value::as_f64).collect());
+                list.iter_mut().for_each(|l| l.sort_by(f64::total_cmp));
                 let range = match list.as_deref() {
                     None if value.is_null() => None,
                     Some(&[low]) => Some((low, None)),
-                    Some(&[low, high]) if low <= high => Some((low, Some(high))),
-                    _ => return Err(wrong("a list of one or two ascending numbers")),
+                    Some(&[low, high]) => Some((low, Some(high))),
+                    _ => return Err(wrong("a list of one or two numbers")),
                 };
-                let mode = self.resegment.as_ref().map_or(ResegmentMode::Absolute, |r| r.mode);
+                let mode = self.resegment_mode.unwrap_or(ResegmentMode::Absolute);
                 self.resegment = range.map(|range| Resegment { range, mode });
             }
             "resegmentMode" => {
@@ -197,6 +244,7 @@ impl Settings {
                     Some("sigma") => ResegmentMode::Sigma,
                     _ => return Err(wrong("absolute, relative or sigma")),
                 };
+                self.resegment_mode = Some(mode);
                 if let Some(r) = &mut self.resegment {
                     r.mode = mode;
                 }
@@ -239,11 +287,50 @@ impl Settings {
                 self.geometry_tolerance =
                     positive().ok().filter(|x| *x <= 1.0).ok_or_else(|| wrong(range))?;
             }
-            // The label is chosen by the caller; diagnostics are no features.
-            "label" | "additionalInfo" => {}
-            _ => return Err(unknown(key, KEYS)),
+            "preCrop" => self.pre_crop = flag()?,
+            "correctMask" => self.correct_mask = flag()?,
+            "symmetricalGLCM" => self.symmetrical_glcm = flag()?,
+            "additionalInfo" => self.additional_info = flag()?,
+            // The label is chosen by the caller.
+            "label" => {}
+            "label_channel" => {
+                value.as_u64().filter(|n| *n == 0).ok_or_else(|| wrong("0: masks have one channel"))?;
+            }
+            key if FilterSettings::KEYS.contains(&key) => self.filter.set(key, value)?,
+            key if VoxelSettings::KEYS.contains(&key) => self.voxel.set(key, value)?,
+            _ => {
+                let known = KEYS.iter().chain(&FilterSettings::KEYS).chain(&VoxelSettings::KEYS);
+                return Err(unknown(key, known.copied()));
+            }
         }
+        self.given.insert(key.to_owned(), value.clone());
         Ok(())
+    }
+
+    /// The settings as PyRadiomics lists them: its general defaults and whatever was set.
+    pub(crate) fn listed(&self, label: &str) -> Value {
+        let mut all = serde_json::json!({
+            "minimumROIDimensions": 2,
+            "minimumROISize": null,
+            "normalize": false,
+            "normalizeScale": 1,
+            "removeOutliers": null,
+            "resampledPixelSpacing": null,
+            "interpolator": "sitkBSpline",
+            "preCrop": false,
+            "padDistance": 5,
+            "distances": [1],
+            "force2D": false,
+            "force2Ddimension": 0,
+            "resegmentRange": null,
+            "label": 1,
+            "additionalInfo": true,
+        });
+        if let Some(table) = all.as_object_mut() {
+            table.extend(self.given.clone());
+        }
+        all["label"] = label.parse::<u16>().map_or_else(|_| label.into(), Value::from);
+        all
     }
 }
 
@@ -252,17 +339,78 @@ impl Settings {
 pub struct Params {
     /// Settings.
     pub settings: Settings,
-    /// Classes by index in [`CLASSES`], and the features of each by index in its list.
+    /// Classes by index in [`CLASSES`], and the features of each by index in its list, in the order of
+    /// their columns.
     pub features: Vec<(usize, Vec<usize>)>,
     /// Filters, in the order of their columns.
-    pub filters: Vec<Filter>,
+    pub image_types: Vec<ImageType>,
+    /// Whether `pet_*` columns follow, of the image as it was read.
+    pub pet: bool,
+}
+
+/// A filter with settings that hold for its images alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageType {
+    /// The filter.
+    pub filter: Filter,
+    /// Settings by name.
+    pub settings: Map<String, Value>,
+}
+
+impl ImageType {
+    /// A filter with the settings of all.
+    pub fn plain(filter: Filter) -> Self {
+        Self { filter, settings: Map::new() }
+    }
+
+    /// The settings of its images.
+    ///
+    /// # Errors
+    /// If a setting is unknown, out of range, or one that must hold for all images.
+    pub fn settings(&self, general: &Settings) -> Result<Settings, RadiomicsError> {
+        const GENERAL: [&str; 15] = [
+            "normalize",
+            "normalizeScale",
+            "removeOutliers",
+            "resampledPixelSpacing",
+            "interpolator",
+            "padDistance",
+            "preCrop",
+            "correctMask",
+            "resegmentRange",
+            "resegmentMode",
+            "resegmentShape",
+            "additionalInfo",
+            "geometryTolerance",
+            "minimumROISize",
+            "minimumROIDimensions",
+        ];
+        let mut own = general.clone();
+        for (key, value) in &self.settings {
+            if GENERAL.contains(&key.as_str()) {
+                return Err(RadiomicsError::setting(
+                    key,
+                    value,
+                    "set for all images, in the section setting",
+                ));
+            }
+            own.set(key, value)?;
+        }
+        Ok(own)
+    }
 }
 
 impl Default for Params {
     /// All default features of the original image.
     fn default() -> Self {
-        let features = (0..CLASSES.len()).map(|c| (c, defaults(c))).collect();
-        Self { settings: Settings::default(), features, filters: vec![Filter::Original] }
+        let named = |c: &usize| CLASSES[*c].name != "shape2D";
+        let features = (0..CLASSES.len()).filter(named).map(|c| (c, defaults(c))).collect();
+        Self {
+            settings: Settings::default(),
+            features,
+            image_types: vec![ImageType::plain(Filter::Original)],
+            pet: false,
+        }
     }
 }
 
@@ -280,10 +428,12 @@ impl Params {
     /// If a key is unknown (the nearest known one is named) or a value out of range.
     pub fn from_value(file: &Value) -> Result<Self, RadiomicsError> {
         let mut params = Self::default();
+        // PyRadiomics' default; without a file there are features alone.
+        params.settings.additional_info = true;
         let sections =
             file.as_object().ok_or_else(|| RadiomicsError::setting("file", "no table", "sections"))?;
         for (section, content) in sections {
-            let empty = serde_json::Map::new();
+            let empty = Map::new();
             let table = match content {
                 Value::Null => &empty,
                 Value::Object(table) => table,
@@ -291,32 +441,59 @@ impl Params {
             };
             match section.as_str() {
                 "setting" => {
-                    // The mode is a part of the range, whichever comes first.
-                    let late = |k: &&String| k.as_str() == "resegmentMode";
-                    let keys = table.keys().filter(|k| !late(k)).chain(table.keys().filter(late));
-                    for key in keys {
-                        params.settings.set(key, &table[key])?;
+                    for (key, value) in table {
+                        params.settings.set(key, value)?;
+                    }
+                    // Listed in the order of the file, those of maps behind.
+                    let maps = std::mem::replace(&mut params.settings.given, table.clone());
+                    let maps = maps.into_iter().filter(|(k, _)| VoxelSettings::KEYS.contains(&k.as_str()));
+                    params.settings.given.extend(maps);
+                }
+                "voxelSetting" => {
+                    for (key, value) in table {
+                        if !VoxelSettings::KEYS.contains(&key.as_str()) {
+                            return Err(unknown(key, VoxelSettings::KEYS));
+                        }
+                        params.settings.set(key, value)?;
                     }
                 }
+                // An empty section is one that is not there.
+                "featureClass" | "imageType" if table.is_empty() => {}
                 "featureClass" => params.features = classes(table)?,
                 "imageType" => {
-                    params.filters = table
-                        .iter()
-                        .map(|(name, options)| Filter::from_value(name, options))
-                        .collect::<Result<Vec<_>, _>>()?
-                        .into_iter()
-                        .flatten()
-                        .collect();
+                    params.image_types = table.iter().map(image_type).collect::<Result<_, _>>()?;
                 }
-                _ => return Err(unknown(section, ["setting", "featureClass", "imageType"])),
+                _ => return Err(unknown(section, ["setting", "featureClass", "imageType", "voxelSetting"])),
             }
+        }
+        for image_type in &params.image_types {
+            image_type.settings(&params.settings)?;
         }
         Ok(params)
     }
 }
 
+fn image_type((name, options): (&String, &Value)) -> Result<ImageType, RadiomicsError> {
+    let settings = match options {
+        Value::Null => Map::new(),
+        Value::Object(table) => table.clone(),
+        _ => return Err(RadiomicsError::setting(name, options, "a table")),
+    };
+    Ok(ImageType { filter: Filter::named(name)?, settings })
+}
+
+/// Features that PyRadiomics knows but gives no column, since others are equal to them.
+const WITHOUT_COLUMN: [(&str, &str); 6] = [
+    ("glcm", "Dissimilarity"),
+    ("glcm", "Homogeneity1"),
+    ("glcm", "Homogeneity2"),
+    ("glcm", "SumVariance"),
+    ("gldm", "DependencePercentage"),
+    ("gldm", "GrayLevelNonUniformityNormalized"),
+];
+
 /// Feature classes of a parameter file; shape always comes first, as in PyRadiomics.
-fn classes(table: &serde_json::Map<String, Value>) -> Result<Vec<(usize, Vec<usize>)>, RadiomicsError> {
+fn classes(table: &Map<String, Value>) -> Result<Vec<(usize, Vec<usize>)>, RadiomicsError> {
     let mut chosen = Vec::new();
     for (name, list) in table {
         let class = CLASSES.iter().position(|c| c.name == name);
@@ -326,20 +503,26 @@ fn classes(table: &serde_json::Map<String, Value>) -> Result<Vec<(usize, Vec<usi
             Value::Array(names) if names.is_empty() => defaults(class),
             Value::Array(names) => {
                 let known = CLASSES[class].features;
-                let index = |v: &Value| {
-                    let name = v.as_str().unwrap_or_default();
-                    known.iter().position(|f| *f == name).ok_or_else(|| unknown(name, known.iter().copied()))
-                };
-                let mut features = names.iter().map(index).collect::<Result<Vec<_>, _>>()?;
-                features.sort_unstable();
-                features.dedup();
+                let mut features = Vec::new();
+                for wanted in names.iter().map(|v| v.as_str().unwrap_or_default()) {
+                    match known.iter().position(|f| *f == wanted) {
+                        Some(k) if features.contains(&k) => {}
+                        Some(k) => features.push(k),
+                        None if WITHOUT_COLUMN.contains(&(name, wanted)) => {}
+                        None => return Err(unknown(wanted, known.iter().copied())),
+                    }
+                }
                 features
             }
             _ => return Err(RadiomicsError::setting(name, list, "a list of features")),
         };
         chosen.push((class, features));
     }
-    chosen.sort_by_key(|(class, _)| !matches!(CLASSES[*class].compute, Compute::OfForm(_)));
+    // The two classes of form are the first of all.
+    chosen.sort_by_key(|(class, _)| match CLASSES[*class].compute {
+        Compute::OfValues(_) => CLASSES.len(),
+        _ => *class,
+    });
     Ok(chosen)
 }
 

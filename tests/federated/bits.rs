@@ -3,7 +3,7 @@
 use osteon_kernels::simd::Level;
 
 use crate::job::{Start, model, mpi, summary, train};
-use crate::studies::{by_column, simulated};
+use crate::studies::{by_column, equal_shares, simulated};
 
 #[test]
 fn the_model_does_not_depend_on_ranks() {
@@ -23,6 +23,73 @@ fn the_model_does_not_depend_on_ranks() {
     for ranks in 1..=5 {
         assert_eq!(run(&format!("ranks-{ranks}"), Start::Ranks(ranks)), solo, "{ranks} ranks");
     }
+}
+
+#[test]
+fn the_model_does_not_depend_on_the_algorithm_of_the_allreduce() {
+    if !mpi() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let study = by_column(dir.path(), 300);
+    let run = |name: &str, start, env: &[(&str, &str)]| {
+        let run = dir.path().join(name);
+        let ended = train(start, &study, &run, &["federation.rounds=2"], env);
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
+        model(&run)
+    };
+    let solo = run("solo", Start::Solo, &[]);
+    // Linear, non-overlapping, recursive doubling, ring, segmented ring, Rabenseifner.
+    for algorithm in ["1", "2", "3", "4", "5", "6"] {
+        let env = [
+            ("OMPI_MCA_coll_tuned_use_dynamic_rules", "1"),
+            ("OMPI_MCA_coll_tuned_allreduce_algorithm", algorithm),
+        ];
+        assert_eq!(run(algorithm, Start::Ranks(4), &env), solo, "algorithm {algorithm}");
+    }
+}
+
+#[test]
+fn fifty_sites_share_a_process_or_four_ranks() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let study = simulated(dir.path(), 800, &equal_shares(50));
+    let run = |name: &str, start| {
+        let run = dir.path().join(name);
+        let ended = train(start, &study, &run, &["federation.rounds=2"], &[]);
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
+        assert_eq!(summary(&run)["sites"].as_array().map(Vec::len), Some(50));
+        model(&run)
+    };
+    let solo = run("solo", Start::Solo);
+    if mpi() {
+        assert_eq!(run("ranks", Start::Ranks(4)), solo);
+    }
+}
+
+#[test]
+fn the_time_of_every_rank_is_told() {
+    if !mpi() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = dir.path().join("run");
+    let ended = train(Start::Ranks(3), &by_column(dir.path(), 300), &run, &[], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let summary = summary(&run);
+    let ranks = summary["ranks"].as_array().expect("ranks");
+    assert_eq!(ranks.len(), 3);
+    for (r, rank) in ranks.iter().enumerate() {
+        let of = |key: &str| rank[key].as_f64().unwrap_or_else(|| panic!("{key} of {rank}"));
+        assert_eq!(of("rank"), r as f64);
+        assert!(of("compute_s") > 0.0 && of("wait_s") >= 0.0 && of("communicate_s") >= 0.0, "{rank}");
+        let all = of("compute_s") + of("wait_s") + of("communicate_s");
+        assert!(all < 1.5 * summary["wall_s"].as_f64().expect("wall") + 1.0, "{summary}");
+        assert!(of("bytes") >= 5.0 * summary["bytes_per_round"].as_f64().expect("bytes"), "{rank}");
+        assert!(of("peak_memory_bytes") > 1e6, "{rank}");
+    }
+    assert!(ended.stderr.contains("communicate s"), "{}", ended.stderr);
+    let page = std::fs::read_to_string(run.join("report.html")).expect("a report");
+    assert!(page.contains("communicate s"));
 }
 
 #[test]

@@ -121,9 +121,28 @@ impl Job {
         std::iter::once(self.child.id()).chain(below).filter(rank).collect()
     }
 
+    /// Process id of one rank (Open MPI tells each in its environment).
+    pub fn rank(&self, rank: usize) -> u32 {
+        let told = format!("OMPI_COMM_WORLD_RANK={rank}");
+        let is = |pid: &u32| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environ.split(|b| *b == 0).any(|v| v == told.as_bytes())
+        };
+        self.ranks().into_iter().find(is).expect("the rank runs")
+    }
+
     /// `kill -9` to the launcher and all ranks at once.
     pub fn kill(mut self) {
         self.kill_all();
+    }
+
+    /// `kill -9` to one rank; waits for the end of the job, which is the launcher's business.
+    pub fn kill_one(self, rank: u32) -> Ended {
+        let all = self.ranks();
+        signal("KILL", &[rank]);
+        let ended = self.wait();
+        wait_for_release(&all);
+        ended
     }
 
     fn kill_all(&mut self) {
@@ -133,10 +152,14 @@ impl Job {
         all.extend(descendants(self.child.id()));
         signal("KILL", &all);
         let _ = self.child.wait();
-        // The lock of the run directory goes with its holder.
-        while all.iter().any(|pid| running(*pid)) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_for_release(&all);
+    }
+}
+
+/// The lock of the run directory goes with its holder.
+fn wait_for_release(pids: &[u32]) {
+    while pids.iter().any(|pid| running(*pid)) {
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -5,9 +5,19 @@
 //! fail if `OSTEON_REQUIRE` contains `mpi`.
 
 mod bits;
+mod dropped_sites;
 mod exactness;
 mod faults;
 mod job;
+mod kills;
+mod pooled;
+mod pooled_runs;
+mod privacy;
+#[allow(dead_code)] // Other tests use the rest of it.
+#[path = "../../engine/metrics/tests/oracle/r_survival.rs"]
+mod r_survival;
 mod resume;
+mod secure;
 mod site_files;
+mod strategies;
 mod studies;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::job::{Job, Start, log_of, model, mpi, rounds_done, signal, train, train_args};
+use crate::kills::killed_often;
 use crate::studies::by_column;
 
 const LONG: &str = "federation.rounds=150";
@@ -43,6 +44,21 @@ fn a_killed_run_goes_on_to_the_same_model() {
             assert_eq!(killed(&study, &run, &set, Start::Ranks(3), Start::Ranks(2)), whole, "{state}, ranks");
         }
     }
+}
+
+#[test]
+fn a_run_killed_ten_times_comes_to_the_same_model() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let study = by_column(dir.path(), 300);
+    let state = "federation.local_state=keep";
+    let whole = whole(&study, &dir.path().join("whole"), state);
+    let run = dir.path().join("run");
+    let kills = killed_often(&study, &run, &[LONG, state], 10);
+    let ended = train(Start::Solo, &study, &run, &[LONG, state], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(model(&run), whole, "after {kills} kills");
+    assert!(kills >= 5, "finished after {kills} kills only");
+    assert_eq!(rounds_done(&run), 150);
 }
 
 #[test]

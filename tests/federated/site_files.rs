@@ -15,17 +15,17 @@ use osteon_study::watch::Silent;
 use crate::job::{Ended, Job, log_of, model, mpi, mpirun, train_args};
 use crate::studies::{patients, rows_of, study, written};
 
-const SITES: [&str; 3] = ["alpha", "beta", "gamma"];
+pub const SITES: [&str; 3] = ["alpha", "beta", "gamma"];
 const CANARY: &str = "CANARY-7f3a91";
 
 /// The study of three files in `folder`.
-fn with_files(folder: &str) -> String {
+pub fn with_files(folder: &str) -> String {
     let site =
         |name: &str| format!("[[federation.site]]\nname = \"{name}\"\npath = \"{folder}/{name}.csv\"\n");
     study("", "weights = \"patients\"\n") + &SITES.map(site).concat()
 }
 
-fn site_table(name: &str) -> String {
+pub fn site_table(name: &str) -> String {
     rows_of(&patients(400), "site", name)
 }
 

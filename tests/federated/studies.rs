@@ -82,6 +82,11 @@ pub fn simulated(dir: &Path, n: usize, shares: &str) -> PathBuf {
     written(dir, &study("path = \"cohort.csv\"", &format!("sites = {shares}")))
 }
 
+/// So many equal shares, as [`simulated`] takes them.
+pub fn equal_shares(sites: usize) -> String {
+    format!("[{}]", vec![(1.0 / sites as f64).to_string(); sites].join(", "))
+}
+
 pub fn written(dir: &Path, text: &str) -> PathBuf {
     let path = dir.join("STUDY.toml");
     fs::write(&path, text).expect("a study");

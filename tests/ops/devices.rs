@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::Write;
+use std::rc::Rc;
 
 use libtest_mimic::{Failed, Trial};
 use osteon_kernels::backend::{Backend, Device, DeviceError, DeviceInfo, devices, open};
@@ -12,6 +13,7 @@ use osteon_kernels::simd::Level;
 use crate::compare;
 use crate::guard::Guard;
 use crate::shim::{Order, Shim, compiler};
+use crate::{narrow, training};
 
 /// Every case of every op that has device versions, on every backend that can be had here.
 pub fn trials() -> Vec<Trial> {
@@ -42,12 +44,31 @@ pub fn trials() -> Vec<Trial> {
     backend("wgpu", "vulkan", there(of(Backend::Wgpu), "Vulkan device"));
     backend("cuda", "cuda", there(of(Backend::Cuda), "NVIDIA device"));
     backend("cuda_shim", "cxx", compiler().map(|_| Run::Shim).ok_or("no C++ compiler here".to_owned()));
+    type Opened = Result<Rc<dyn Device>, DeviceError>;
+    let shim = |_: &str| -> Opened { Ok(Rc::new(Shim::new(Order::Shuffled))) };
+    let first = |backend: &str| -> Opened {
+        let found = devices().into_iter().find(|d| d.backend.name() == backend);
+        let missing = || DeviceError::Missing {
+            request: backend.to_owned(),
+            reason: "it is gone".to_owned(),
+            instead: "cpu".to_owned(),
+        };
+        open(&found.ok_or_else(missing)?).map(Rc::from)
+    };
+    for backend in [Backend::Wgpu, Backend::Cuda].into_iter().filter(|b| of(*b).is_some()) {
+        trials.extend(training::trials(backend.name(), 700, first));
+        trials.extend(narrow::trials(backend.name(), first));
+    }
     if compiler().is_some() {
+        trials.extend(training::trials("cuda_shim", 30, shim));
+        trials.extend(narrow::trials("cuda_shim", shim));
         trials.push(Trial::test("cox_nll::cuda_shim::a missing barrier is caught", missing_barrier));
         trials.push(Trial::test("linear::cuda_shim::a stray write is caught", stray_write));
     }
     if let Some(info) = of(Backend::Wgpu) {
+        let again = info.clone();
         trials.push(Trial::test("activation::wgpu::beyond one binding", move || beyond_one_binding(&info)));
+        trials.push(Trial::test("linear::wgpu::beyond one binding", move || layer_beyond(&again)));
     }
     trials
 }
@@ -181,4 +202,23 @@ fn beyond_one_binding(info: &DeviceInfo) -> Result<(), Failed> {
     ));
     let outputs = op.run_on(device.as_ref(), &case)?;
     compare::outputs(&outputs, &op.cpu(&case, Level::current()), op.max_nmse_device())
+}
+
+/// A layer whose inputs one binding cannot see: pieces of rows, whose weight gradients add up.
+fn layer_beyond(info: &DeviceInfo) -> Result<(), Failed> {
+    let op = op("linear")?;
+    let device = open(info)?;
+    let (limit, inputs) = (device.limits().binding_words, 32);
+    if limit > 1 << 26 {
+        return Ok(()); // More than a test should allocate.
+    }
+    let n = limit / inputs + 1000;
+    let x = (0..n * inputs).map(|i| (i % 1999) as f32 * 1e-3).collect();
+    let case = Case::new("large")
+        .with(Tensor::f32("x", &[1, n, inputs], x))
+        .with(Tensor::f32("w", &[1, 1, inputs], vec![0.1; inputs]))
+        .with(Tensor::f32("b", &[1, 1], vec![0.5]))
+        .with(Tensor::f32("dy", &[1, n, 1], (0..n).map(|i| (i % 7) as f32 * 0.1).collect()));
+    // Two thousand blocks are added one to the other in f32.
+    compare::outputs(&op.run_on(device.as_ref(), &case)?, &op.cpu(&case, Level::current()), 1e-9)
 }

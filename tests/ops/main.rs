@@ -8,13 +8,27 @@
 mod compare;
 mod devices;
 mod guard;
+mod limited;
+mod narrow;
 mod shim;
+mod support;
+mod timing;
+mod training;
+
+use std::io::Write;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use osteon_kernels::ops::{ALL, Case, Op};
 use osteon_kernels::simd::Level;
 
 fn main() {
+    if let Ok(what) = std::env::var("OSTEON_TIME") {
+        if let Err(error) = timing::run(&what) {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            std::process::exit(5);
+        }
+        return;
+    }
     let mut trials = Vec::new();
     for &op in ALL {
         for case in op.cases() {
@@ -30,6 +44,7 @@ fn main() {
         }
     }
     trials.extend(devices::trials());
+    trials.push(Trial::test("every_op::docs::the table is current", support::is_current));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

@@ -155,9 +155,9 @@ impl Device for Shim {
     fn launch(&self, launch: &Launch) -> Result<(), DeviceError> {
         let entry = self.entry(&launch.source, launch.entry)?;
         let mut params = [0u32; 16];
-        params[..launch.params.len()].copy_from_slice(launch.params);
+        params[..launch.params.len()].copy_from_slice(&launch.params);
         let mut addresses = Vec::new();
-        for buffer in launch.buffers {
+        for buffer in &launch.buffers {
             addresses.push(self.memory(buffer)?.borrow_mut()[buffer.offset..].as_mut_ptr());
         }
         let mut arguments: Vec<*mut c_void> = addresses.iter_mut().map(|a| (&raw mut *a).cast()).collect();

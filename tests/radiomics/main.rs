@@ -1,6 +1,7 @@
 //! `osteon radiomics` on small volumes.
 
 mod batch;
+mod chain;
 mod extract;
 
 use std::fs;
@@ -21,6 +22,23 @@ fn nrrd(path: &Path, size: [usize; 3], spacing: f64, value: impl Fn([usize; 3]) 
             bytes.extend((0..nx).map(|x| value([x, y, z])));
         }
     }
+    fs::write(path, bytes).expect("a volume");
+}
+
+/// Writes a raw 16-bit NRRD volume.
+fn nrrd_of(path: &Path, size: [usize; 3], spacing: [f64; 3], value: impl Fn([usize; 3]) -> i16) {
+    let ([nx, ny, nz], [sx, sy, sz]) = (size, spacing);
+    let mut bytes = format!(
+        "NRRD0004\ntype: short\ndimension: 3\nsizes: {nx} {ny} {nz}\nencoding: raw\nendian: little\n\
+         space: left-posterior-superior\nspace directions: ({sx},0,0) (0,{sy},0) (0,0,{sz})\n\
+         space origin: ({},{},{})\n\n",
+        sx / 2.0,
+        sy / 2.0,
+        sz / 2.0
+    )
+    .into_bytes();
+    let place = |i: usize| [i % nx, i / nx % ny, i / (nx * ny)];
+    bytes.extend((0..nx * ny * nz).flat_map(|i| value(place(i)).to_le_bytes()));
     fs::write(path, bytes).expect("a volume");
 }
 

@@ -37,7 +37,7 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        self.compute.device.for_training()?;
+        self.compute.device.processor_only("the demo")?;
         let show = Show {
             dir: self.out.clone(),
             patients: self.patients as usize,

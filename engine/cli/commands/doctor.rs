@@ -132,11 +132,7 @@ fn visible(backend: Backend, devices: &[DeviceInfo]) -> Result<String, String> {
 fn choice(devices: &[DeviceInfo]) -> String {
     match backend::choose(Request::Auto, launcher::local_rank(), devices) {
         Ok(choice) => {
-            format!(
-                "auto is {} ({}); training runs on the cpu so far",
-                choice.device.request(),
-                choice.reason
-            )
+            format!("auto is {} ({})", choice.device.request(), choice.reason)
         }
         Err(error) => error.to_string(),
     }

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod data;
@@ -10,6 +11,7 @@ pub mod predict;
 pub mod radiomics;
 pub mod report;
 pub mod slides;
+pub mod slurm;
 pub mod train;
 
 use osteon_core::ExitCode;
@@ -29,6 +31,8 @@ pub fn run(command: &Command, talk: &Talk) -> Result<ExitCode, CommandError> {
         Command::Radiomics(c) => c.run(talk),
         Command::Slides(c) => c.run(talk),
         Command::Report(c) => c.run(talk),
+        Command::Slurm(c) => c.run(talk),
+        Command::Bench(c) => c.run(talk),
         Command::Doctor(c) => c.run(talk),
         Command::Demo(c) => c.run(talk),
         Command::Completions(c) => c.run(talk),

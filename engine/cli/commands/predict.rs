@@ -39,7 +39,7 @@ pub struct Predict {
 
 impl Predict {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        self.compute.device.for_training()?;
+        self.compute.device.processor_only("predict")?;
         let table = predict(&Request {
             run: self.run.clone(),
             data: self.data.clone(),

@@ -8,7 +8,7 @@ use osteon_federate::{Comm, ConnectOptions, connect};
 use osteon_study::StudyError;
 use osteon_study::plan::Plan;
 use osteon_study::stop::Stop;
-use osteon_study::train::{Outcome, Request, train};
+use osteon_study::train::{Outcome, Request, train_on};
 use osteon_study::watch::Watch;
 
 use crate::args::{Compute, StudyFile, Voice};
@@ -53,7 +53,7 @@ impl Train {
             talk.result(&plan, &plan.to_string())?;
             return Ok(ExitCode::Ok);
         };
-        self.compute.device.for_training()?;
+        let engine = self.compute.device.for_training(&loaded.study)?;
         let stop = Stop::watch(self.max_hours).map_err(|e| {
             CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None)
         })?;
@@ -61,22 +61,26 @@ impl Train {
         talk.detail(plan.to_string().trim_end());
         let request = Request { study: loaded.study, output, threads, restart: self.restart, stop };
         let comm = connect(ConnectOptions::default())?;
-        let outcome = match train(&request, &comm, talk) {
+        let outcome = match train_on(&engine, &request, &comm, talk) {
             Ok(outcome) => outcome,
             Err(error) => return Err(end_all(&comm, error, talk)),
         };
-        match outcome {
-            Outcome::Finished(summary) => talk.result(&summary, &headline(&summary))?,
+        let done = match outcome {
+            Outcome::Finished(summary) => {
+                talk.result(&summary, &headline(&summary))?;
+                code(&summary)
+            }
             Outcome::AlreadyFinished(summary) => {
                 talk.say(&format!("{} is already finished", request.output.display()));
                 talk.result(&summary, &headline(&summary))?;
+                code(&summary)
             }
             Outcome::Stopped(steps) => {
                 talk.say(&format!("stopped after step {steps}; the same command goes on"));
                 return Ok(ExitCode::Resumable);
             }
-        }
-        Ok(ExitCode::Ok)
+        };
+        Ok(done)
     }
 }
 
@@ -94,6 +98,11 @@ pub fn end_all(comm: &Comm, error: StudyError, talk: &Talk) -> CommandError {
         return CommandError::Silent(error.exit_code());
     }
     error.into()
+}
+
+/// A run that lost sites on the way is complete but for them.
+fn code(summary: &osteon_report::Summary) -> ExitCode {
+    if summary.lost_sites() { ExitCode::Partial } else { ExitCode::Ok }
 }
 
 fn headline(summary: &osteon_report::Summary) -> String {

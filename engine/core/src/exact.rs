@@ -5,6 +5,8 @@
 //! exact accumulation of products", Computing 91 (2011). Two accumulators add limb by limb, so a
 //! sum over sites is one integer allreduce and has the same bits for any grouping of its terms.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// Bits of the accumulator held by one limb.
@@ -131,6 +133,45 @@ impl ExactSum {
         sum
     }
 
+    /// The limbs in use, after carries have been propagated into as few of them as possible: the
+    /// top one then has the sign. Empty for a sum of 0.
+    pub fn window(&mut self) -> Range<usize> {
+        self.carry();
+        if self.limbs[LIMBS - 1] == -1 {
+            // A small negative number: the borrow that ran up to the top goes back down.
+            let top = self.limbs[..LIMBS - 1].iter().rposition(|&l| l != 0xffff_ffff).map_or(0, |p| p + 1);
+            if top < LIMBS - 1 {
+                self.limbs[top..].fill(0);
+                self.limbs[top] = -1;
+            }
+        }
+        let low = self.limbs.iter().position(|&l| l != 0);
+        let high = self.limbs.iter().rposition(|&l| l != 0);
+        low.zip(high).map_or(0..0, |(low, high)| low..high + 1)
+    }
+
+    /// These limbs as words that add up as those of [`Self::to_wire`]; `limbs` must contain
+    /// [`Self::window`]. Faults are not among them.
+    ///
+    /// # Panics
+    /// If `limbs` is out of range.
+    pub fn to_window(&self, limbs: Range<usize>, words: &mut Vec<u64>) {
+        words.extend(self.limbs[limbs].iter().map(|&l| l as u64));
+    }
+
+    /// Reads back what [`Self::to_window`] wrote from limb `low` on, possibly summed over ranks.
+    ///
+    /// # Panics
+    /// If there are more words than limbs from `low` on.
+    pub fn from_window(low: usize, words: &[u64]) -> Self {
+        let mut sum = Self::new();
+        for (limb, &word) in sum.limbs[low..low + words.len()].iter_mut().zip(words) {
+            *limb = word as i64;
+        }
+        sum.carry();
+        sum
+    }
+
     /// Brings every limb but the last into `0..2^32`.
     fn carry(&mut self) {
         let mut carry = 0i64;
@@ -247,6 +288,41 @@ mod tests {
                 }
             }
             prop_assert_eq!(ExactSum::from_wire(&wire).value().map(f64::to_bits), Some(whole.to_bits()));
+        }
+
+        #[test]
+        fn a_window_holds_the_sum(
+            parts in proptest::collection::vec(
+                proptest::collection::vec(prop_oneof![-1e300f64..1e300, -1.0f64..1.0, Just(0.0)], 0..9), 1..5
+            )
+        ) {
+            let mut whole = ExactSum::new();
+            let mut sums: Vec<ExactSum> = Vec::new();
+            for part in &parts {
+                let mut s = ExactSum::new();
+                s.extend(part.iter().copied());
+                whole.merge(&s);
+                sums.push(s);
+            }
+            let used: Vec<_> = sums.iter_mut().map(ExactSum::window).filter(|w| !w.is_empty()).collect();
+            let low = used.iter().map(|w| w.start).min().unwrap_or(0);
+            let high = used.iter().map(|w| w.end).max().unwrap_or(0);
+            let mut wire = vec![0u64; high - low];
+            for s in &sums {
+                let mut words = Vec::new();
+                s.to_window(low..high, &mut words);
+                wire.iter_mut().zip(words).for_each(|(a, b)| *a = a.wrapping_add(b));
+            }
+            let total = ExactSum::from_window(low, &wire);
+            prop_assert_eq!(total.value().map(f64::to_bits), whole.value().map(f64::to_bits));
+        }
+
+        #[test]
+        fn a_small_negative_number_needs_few_limbs(x in 1e-6f64..1e6) {
+            let mut s = ExactSum::new();
+            s.add(-x);
+            prop_assert!(s.window().len() <= 4);
+            prop_assert_eq!(s.value(), Some(-x));
         }
 
         #[test]

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 pub struct Phases {
     started: Instant,
     spent: Vec<(&'static str, Duration)>,
+    waited: Duration,
 }
 
 impl Default for Phases {
     fn default() -> Self {
-        Self { started: Instant::now(), spent: Vec::new() }
+        Self { started: Instant::now(), spent: Vec::new(), waited: Duration::ZERO }
     }
 }
 
@@ -35,6 +36,16 @@ impl Phases {
             Some((_, total)) => *total += spent,
             None => self.spent.push((phase, spent)),
         }
+    }
+
+    /// Books time in which this rank waited for slower ones; it is part of some phase as well.
+    pub fn wait(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// Time in which this rank waited for slower ones.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Phases with their wall time, in order of first use.

@@ -7,7 +7,7 @@
 use crate::ExactSum;
 
 /// A collective that could not be completed, with the text that every rank reports.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ReduceError(pub String);
 
@@ -38,6 +38,13 @@ pub trait Reduce {
     /// # Errors
     /// If a participant is lost.
     fn max(&self, values: &mut [u64]) -> Result<(), ReduceError>;
+
+    /// Replaces the list by the distinct values of all participants, ascending. Lists may differ in
+    /// length. This tells everyone every value: it is for what may be told (event times).
+    ///
+    /// # Errors
+    /// If a participant is lost.
+    fn union(&self, values: &mut Vec<u64>) -> Result<(), ReduceError>;
 }
 
 /// All rows are here: sums are already complete.
@@ -58,5 +65,43 @@ impl Reduce for Here {
 
     fn max(&self, _values: &mut [u64]) -> Result<(), ReduceError> {
         Ok(())
+    }
+
+    fn union(&self, values: &mut Vec<u64>) -> Result<(), ReduceError> {
+        values.sort_unstable();
+        values.dedup();
+        Ok(())
+    }
+}
+
+/// Finite numbers as integers of the same order, so that a maximum over integers is one over
+/// numbers. -0 is made 0 first; no number has the key 0.
+pub fn key(x: f64) -> u64 {
+    let bits = (x + 0.0).to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// The inverse of [`key`].
+pub fn number(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_keep_the_order_of_numbers() {
+        let numbers = [f64::NEG_INFINITY, -2.5, -1e-300, 0.0, 1e-300, 1.0, 1e300, f64::INFINITY];
+        assert!(numbers.windows(2).all(|w| key(w[0]) < key(w[1])));
+        assert!(numbers.iter().all(|&x| key(x) > 0 && number(key(x)) == x));
+        assert_eq!(key(-0.0), key(0.0));
+    }
+
+    #[test]
+    fn a_union_is_sorted_and_distinct() {
+        let mut values = vec![3, 1, 3, 2, 1];
+        Here.union(&mut values).expect("here");
+        assert_eq!(values, [1, 2, 3]);
     }
 }

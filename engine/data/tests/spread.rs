@@ -59,6 +59,10 @@ impl Reduce for &Hub {
         self.exchange(&self.words, values, |a, b| *a = (*a).max(*b));
         Ok(())
     }
+
+    fn union(&self, _values: &mut Vec<u64>) -> Result<(), ReduceError> {
+        Err(ReduceError("a preprocessing asks for no union".to_owned()))
+    }
 }
 
 fn cohort(n: usize) -> Dataset {

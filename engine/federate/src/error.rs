@@ -67,6 +67,16 @@ pub enum FederateError {
         /// Largest total the scale allows.
         agreed: u64,
     },
+    /// Masks over so few sites would hide nothing.
+    #[error("a secure sum over {sites} sites in round {round} hides nothing: it needs at least {least}")]
+    FewSites {
+        /// Sites that take part.
+        sites: usize,
+        /// The round.
+        round: u32,
+        /// Fewest there must be.
+        least: usize,
+    },
     /// Ranks that must agree on something do not.
     #[error("the ranks do not agree on {what}: {detail}")]
     Disagree {
@@ -122,6 +132,7 @@ impl FederateError {
                 | Self::ZeroWeight { .. }
                 | Self::WeightAboveScale { .. }
                 | Self::Disagree { .. }
+                | Self::FewSites { .. }
         )
     }
 
@@ -136,7 +147,7 @@ impl Failure for FederateError {
             Self::Launch { .. } | Self::Mpi(_) | Self::Lost(_) | Self::Disagree { .. } => ExitCode::Mpi,
             Self::Agreed { code, .. } | Self::Local { code, .. } => *code,
             Self::ZeroWeight { .. } | Self::WeightAboveScale { .. } => ExitCode::Data,
-            Self::Unknown { .. } | Self::Setting { .. } => ExitCode::Usage,
+            Self::FewSites { .. } | Self::Unknown { .. } | Self::Setting { .. } => ExitCode::Usage,
             Self::File { .. } => ExitCode::Io,
         }
     }
@@ -150,6 +161,10 @@ impl Failure for FederateError {
             Self::Agreed { hint, .. } | Self::Local { hint, .. } => hint.clone(),
             Self::ZeroWeight { .. } => Some(
                 "weights = \"uniform\" counts sites without events; a site without patients has weight 0"
+                    .into(),
+            ),
+            Self::FewSites { .. } => Some(
+                "with two sites each can subtract its own part; raise federation.fraction, or do without secure"
                     .into(),
             ),
             Self::Unknown { nearest, .. } => nearest.as_ref().map(|n| format!("did you mean '{n}'?")),

@@ -5,6 +5,7 @@
 //! - [`aggregate`]: the two order-free sums,
 //! - [`strategies`], [`sampling`], [`placement`], [`sites`]: what a round consists of,
 //! - [`rounds`]: the round loop, generic over a [`rounds::Learner`],
+//! - [`privacy`]: the accountant and the noise of private steps,
 //! - [`metrics`]: what the sites report,
 //! - [`checkpoint`], [`hash`]: what a run leaves on disk and how two runs are compared,
 //! - [`mod@bench`]: the cost of a round beside the bare collective.
@@ -18,13 +19,14 @@ pub mod hash;
 pub mod message;
 pub mod metrics;
 pub mod placement;
+pub mod privacy;
 pub mod rounds;
 pub mod sampling;
 pub mod sites;
 pub mod strategies;
 pub mod tensors;
 
-pub use aggregate::{CommReduce, Mean, ParamScale, ParamSum};
+pub use aggregate::{Centre, CommReduce, Mean, ParamScale, ParamSum};
 pub use comm::{Comm, ConnectOptions, connect};
 pub use error::FederateError;
 pub use message::Kind;

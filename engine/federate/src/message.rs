@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -17,6 +18,12 @@ use serde::Serialize;
 pub enum Kind {
     /// Weighted fixed-point sums of model parameters with their weights and the error counter.
     ParamSum,
+    /// The same sums of what SCAFFOLD's control variates change by.
+    ControlSum,
+    /// Fixed-point parameters of every site, one by one (median, trimmed mean).
+    SiteParams,
+    /// Public halves of the keys that masks are drawn from.
+    PublicKey,
     /// Exact sums of `f64` terms: moments, Gram matrices, risk sets.
     ExactSum,
     /// Counts of patients, events or pairs.
@@ -27,16 +34,21 @@ pub enum Kind {
     Metric,
     /// Number of ranks with a fault, and, if there is one, its description.
     Fault,
-    /// Names and sizes of sites, SHA-256 of the tensors and of agreed texts, host names.
+    /// Names and sizes of sites, sites that were dropped and why, SHA-256 of the tensors and of agreed texts, host names.
     Roster,
     /// A number decided by rank 0 (the checkpoint to resume from).
     Decision,
+    /// Distinct values of all ranks (event times of an exact federation without time bins).
+    Union,
 }
 
 impl Kind {
     /// All kinds, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::ParamSum,
+        Self::ControlSum,
+        Self::SiteParams,
+        Self::PublicKey,
         Self::ExactSum,
         Self::Count,
         Self::Max,
@@ -44,6 +56,7 @@ impl Kind {
         Self::Fault,
         Self::Roster,
         Self::Decision,
+        Self::Union,
     ];
 }
 
@@ -51,6 +64,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ParamSum => "parameter sum",
+            Self::ControlSum => "sum of control variates",
+            Self::SiteParams => "parameters of the sites",
+            Self::PublicKey => "public keys",
             Self::ExactSum => "exact sum",
             Self::Count => "counts",
             Self::Max => "maximum",
@@ -58,6 +74,7 @@ impl fmt::Display for Kind {
             Self::Fault => "fault check",
             Self::Roster => "roster",
             Self::Decision => "decision of rank 0",
+            Self::Union => "union of values",
         })
     }
 }
@@ -74,19 +91,34 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-/// Traffic of this rank per kind.
+/// Traffic of this rank per kind, and its time in collectives.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger([(AtomicU64, AtomicU64); Kind::ALL.len()]);
+pub(crate) struct Ledger {
+    sent: [(AtomicU64, AtomicU64); Kind::ALL.len()],
+    inside_ns: AtomicU64,
+}
 
 impl Ledger {
     pub(crate) fn book(&self, kind: Kind, words: usize) {
-        let (messages, bytes) = &self.0[kind as usize];
+        let (messages, bytes) = &self.sent[kind as usize];
         messages.fetch_add(1, Ordering::Relaxed);
         bytes.fetch_add(8 * words as u64, Ordering::Relaxed);
     }
 
+    /// Runs a collective and books its time.
+    pub(crate) fn time<T>(&self, collective: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let out = collective();
+        self.inside_ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        out
+    }
+
+    pub(crate) fn inside(&self) -> Duration {
+        Duration::from_nanos(self.inside_ns.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn traffic(&self, kind: Kind) -> Traffic {
-        let (messages, bytes) = &self.0[kind as usize];
+        let (messages, bytes) = &self.sent[kind as usize];
         Traffic { messages: messages.load(Ordering::Relaxed), bytes: bytes.load(Ordering::Relaxed) }
     }
 }

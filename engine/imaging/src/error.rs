@@ -6,6 +6,7 @@ use osteon_core::{ExitCode, Failure};
 use osteon_federate::FederateError;
 use osteon_pipeline::PipelineError;
 use osteon_radiomics::RadiomicsError;
+use osteon_report::ReportError;
 use osteon_slides::SlidesError;
 use osteon_table::TableError;
 
@@ -19,6 +20,9 @@ pub enum ImagingError {
     /// The batch cannot run.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// A page or a picture cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The table of cases lacks a column.
     #[error("{} has no column \"{column}\"", path.display())]
     Column {
@@ -54,6 +58,7 @@ impl Failure for ImagingError {
             Self::Radiomics(e) => e.exit_code(),
             Self::Slides(e) => e.exit_code(),
             Self::Federate(e) => e.exit_code(),
+            Self::Report(e) => e.exit_code(),
             Self::Column { .. } | Self::Cell { .. } => ExitCode::Data,
         }
     }
@@ -67,11 +72,12 @@ impl Failure for ImagingError {
             Self::Federate(e) => e.hint(),
             Self::Column { .. } => {
                 Some(
-                    "a table of cases has Image, Mask and, if wanted, Label and ID; one of slides has slide and, \
+                    "a table of cases has Image, Mask (or CT) and, if wanted, Label and ID; one of slides has slide and, \
                      if wanted, patient and site"
                         .into(),
                 )
             }
+            Self::Report(e) => e.hint(),
             Self::Cell { .. } => None,
         }
     }

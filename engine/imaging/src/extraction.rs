@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use osteon_core::Failure;
 use osteon_pipeline::{Batch, bits};
-use osteon_radiomics::{Image, Labels, Params, RadiomicsError, extract};
+use osteon_radiomics::{Image, Labels, Mask, Params, RadiomicsError, extract, not_suv};
 use serde::{Deserialize, Serialize};
 
 use crate::cases::{Case, Cases};
@@ -14,6 +14,18 @@ const UNPACKED: u64 = 5;
 /// Bytes at work per byte of voxels, with one filtered image at a time.
 const AT_WORK: u64 = 6;
 
+/// What is done with an image and a mask on different grids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grids {
+    /// The case has no features.
+    #[default]
+    Refuse,
+    /// The mask is put onto the grid of the image, by nearest voxel.
+    ResampleMask,
+    /// The image is put onto the grid of the mask, by the parameter `interpolator`.
+    ResampleImage,
+}
+
 /// The extraction of features from cases.
 #[derive(Debug)]
 pub struct Extraction {
@@ -21,6 +33,19 @@ pub struct Extraction {
     pub cases: Cases,
     /// What is computed, and how.
     pub params: Params,
+    /// What is done with an image and a mask on different grids.
+    pub grids: Grids,
+}
+
+/// An image and its mask on one grid.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The image.
+    pub image: Image,
+    /// The mask.
+    pub labels: Labels,
+    /// What a person should know of them.
+    pub notes: Vec<String>,
 }
 
 /// The features of a case.
@@ -32,12 +57,21 @@ pub struct CaseFeatures {
     pub image: String,
     /// Path of the mask as it was given.
     pub mask: String,
+    /// Conventions that the features follow.
+    pub profile: String,
+    /// Names of the diagnostics, without their prefix.
+    pub told: Vec<String>,
     /// Names of the features.
     pub names: Vec<String>,
     /// A row per region.
     pub regions: Vec<RegionFeatures>,
     /// Regions without features.
     pub faults: Vec<Fault>,
+    /// What a person should know of the case.
+    pub notes: Vec<String>,
+    /// Other columns of the table of cases: how the image was acquired.
+    #[serde(skip)]
+    pub others: Vec<(String, String)>,
 }
 
 /// The features of a region.
@@ -45,6 +79,8 @@ pub struct CaseFeatures {
 pub struct RegionFeatures {
     /// Its label, `all` for the union.
     pub label: String,
+    /// Diagnostics in the order of their names.
+    pub told: Vec<String>,
     /// Values in the order of the names; NaN where a feature does not exist.
     #[serde(with = "bits")]
     pub values: Vec<f64>,
@@ -66,7 +102,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(case: &Case, error: &RadiomicsError) -> Self {
+    pub(crate) fn new(case: &Case, error: &RadiomicsError) -> Self {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -77,33 +113,68 @@ impl Fault {
         let hint = error.hint().unwrap_or_default();
         Self { image: case.image.clone(), mask: case.mask.clone(), label, error: text, hint }
     }
+
+    /// A fault of the program.
+    pub(crate) fn internal(case: &Case, message: &str) -> Self {
+        let hint = "please report this line with the output of `osteon doctor --json`".to_owned();
+        let (image, mask) = (case.image.clone(), case.mask.clone());
+        Self { image, mask, label: String::new(), error: format!("internal fault: {message}"), hint }
+    }
 }
 
 impl Extraction {
-    /// The features of a case.
+    /// Reads a case.
     ///
     /// # Errors
-    /// If its files cannot be read or do not fit together. A region without features is listed in
-    /// the result.
-    pub fn features(&self, case: &Case) -> Result<CaseFeatures, RadiomicsError> {
-        let image = Image::read(&self.cases.folder.join(&case.image))?;
-        let mask = Labels::read(&self.cases.folder.join(&case.mask))?;
-        let (id, name) = (case.id.clone(), case.image.clone());
+    /// If its files cannot be read or do not fit together.
+    pub fn load(&self, case: &Case) -> Result<Loaded, RadiomicsError> {
+        let settings = &self.params.settings;
+        let path = self.cases.folder.join(&case.image);
+        let mut image = Image::read(&path)?;
+        let mut notes: Vec<String> = not_suv(&path, &image).into_iter().collect();
+        let mask = Mask::read(&self.cases.folder.join(&case.mask), &path, &image.geometry)?;
+        notes.extend(mask.names.iter().map(|(label, name)| format!("label {label} is {name}")));
+        let mut labels = mask.labels;
+        if let Some(text) = image.geometry.difference(&labels.geometry, settings.geometry_tolerance) {
+            match self.grids {
+                Grids::Refuse => return Err(RadiomicsError::Geometry(text)),
+                Grids::ResampleMask => labels = labels.onto(&image.geometry),
+                Grids::ResampleImage => image = image.onto(&labels.geometry, settings.interpolator),
+            }
+            let resampled = if self.grids == Grids::ResampleMask { "mask" } else { "image" };
+            notes.push(format!("{resampled} resampled: {text}"));
+        }
+        Ok(Loaded { image, labels, notes })
+    }
+
+    /// The features of a case that was read.
+    ///
+    /// # Errors
+    /// If image and mask lie on different grids, or a label that was asked for is absent. A region
+    /// without features is listed in the result.
+    pub fn features(&self, case: &Case, loaded: Loaded) -> Result<CaseFeatures, RadiomicsError> {
+        let Loaded { image, labels, notes } = loaded;
         let mut features = CaseFeatures {
-            id,
-            image: name,
+            id: case.id.clone(),
+            image: case.image.clone(),
             mask: case.mask.clone(),
+            profile: self.params.settings.profile_text(),
+            told: Vec::new(),
             names: Vec::new(),
             regions: Vec::new(),
             faults: Vec::new(),
+            notes,
+            others: Vec::new(),
         };
-        for row in extract(&image, &mask, &case.selection, &self.params)? {
+        for row in extract(&image, &labels, &case.selection, &self.params)? {
             match row {
                 Err(error) => features.faults.push(Fault::new(case, &error)),
                 Ok(row) => {
                     let (names, values) = row.features.into_iter().unzip();
                     features.names = names;
-                    features.regions.push(RegionFeatures { label: row.label, values });
+                    let (told, texts) = row.diagnostics.into_iter().unzip();
+                    features.told = told;
+                    features.regions.push(RegionFeatures { label: row.label, told: texts, values });
                 }
             }
         }
@@ -120,7 +191,7 @@ impl Batch for Extraction {
     }
 
     fn parameters(&self) -> String {
-        format!("{} {:?}", env!("CARGO_PKG_VERSION"), self.params)
+        format!("{} {:?} {:?}", env!("CARGO_PKG_VERSION"), self.grids, self.params)
     }
 
     fn key(&self, case: usize) -> String {
@@ -132,25 +203,24 @@ impl Batch for Extraction {
 
     fn inputs(&self, case: usize) -> Vec<PathBuf> {
         let case = &self.cases.list[case];
-        [&case.image, &case.mask].map(|path| self.cases.folder.join(path)).to_vec()
+        // Behind the # is which part of it.
+        let file = |path: &String| self.cases.folder.join(path.split('#').next().unwrap_or_default());
+        [file(&case.image), file(&case.mask)].to_vec()
     }
 
     fn memory(&self, case: usize, bytes: u64) -> u64 {
         let packed = [".nii", ".nrrd", ".nhdr"].iter().all(|e| !self.cases.list[case].image.ends_with(e));
-        let views = self.params.filters.len() as u64;
+        let views = self.params.image_types.len() as u64;
         bytes * if packed { UNPACKED } else { 1 } * (AT_WORK + views)
     }
 
     fn compute(&self, case: usize) -> Result<CaseFeatures, Fault> {
         let case = &self.cases.list[case];
-        let features = self.features(case).map_err(|e| Fault::new(case, &e))?;
-        Ok(features)
+        let features = self.load(case).and_then(|loaded| self.features(case, loaded));
+        features.map_err(|e| Fault::new(case, &e))
     }
 
     fn crashed(&self, case: usize, message: String) -> Fault {
-        let case = &self.cases.list[case];
-        let hint = "please report this line with the output of `osteon doctor --json`".to_owned();
-        let (image, mask) = (case.image.clone(), case.mask.clone());
-        Fault { image, mask, label: String::new(), error: format!("internal fault: {message}"), hint }
+        Fault::internal(&self.cases.list[case], &message)
     }
 }

@@ -39,7 +39,8 @@ impl Results {
         self.cases.iter().map(|c| c.regions.len()).sum()
     }
 
-    /// Writes a row per region: ID where there is one, Image, Mask, Label, then the features.
+    /// Writes a row per region: ID where there is one, Image, Mask, Label, how it was
+    /// acquired, Profile, diagnostics where they were asked for, then the features.
     ///
     /// # Errors
     /// If the table cannot be written, or cases differ in their features.
@@ -52,6 +53,16 @@ impl Results {
         columns.push(Column::texts("Image", rows().map(|(c, _)| &c.image)));
         columns.push(Column::texts("Mask", rows().map(|(c, _)| &c.mask)));
         columns.push(Column::texts("Label", rows().map(|(_, region)| &region.label)));
+        let others = self.cases.first().map(|c| c.others.as_slice()).unwrap_or_default();
+        for (k, (name, _)) in others.iter().enumerate() {
+            columns.push(Column::texts(name, rows().map(|(c, _)| &c.others[k].1)));
+        }
+        columns.push(Column::texts("Profile", rows().map(|(c, _)| &c.profile)));
+        let told = self.cases.iter().find(|c| !c.regions.is_empty()).map(|c| c.told.as_slice());
+        for (k, name) in told.unwrap_or_default().iter().enumerate() {
+            let texts = rows().map(|(_, region)| &region.told[k]);
+            columns.push(Column::texts(format!("diagnostics_{name}"), texts));
+        }
         let names = self.cases.iter().find(|c| !c.regions.is_empty()).map(|c| c.names.as_slice());
         for (k, name) in names.unwrap_or_default().iter().enumerate() {
             columns.push(Column::floats(name, rows().map(|(_, region)| region.values[k])));

@@ -63,24 +63,57 @@ pub fn kaplan_meier(
         at_risk += events + censored;
         rows.push((time[tied[0] as usize], at_risk, events, censored));
     }
-    let (mut survival, mut greenwood) = (1.0, 0.0);
-    let mut curve = KaplanMeier::with_capacity(rows.len());
-    for (time, at_risk, events, censored) in rows.into_iter().rev() {
-        if events > 0.0 {
-            survival *= 1.0 - events / at_risk;
-            greenwood += events / (at_risk * (at_risk - events));
-        }
-        curve.time.push(time);
-        curve.at_risk.push(at_risk);
-        curve.events.push(events);
-        curve.censored.push(censored);
-        curve.survival.push(survival);
-        curve.greenwood.push(greenwood);
+    Ok(KaplanMeier::of_rows(rows.into_iter().rev()))
+}
+
+/// The curve of patients who are known by their numbers at distinct `time`s (ascending) only, such as
+/// sums over sites: `events` and all who `leave` (events and censored) at each.
+///
+/// # Errors
+/// Lists of different lengths, no patients, more events than leave.
+pub fn kaplan_meier_of_counts(
+    time: &[f64],
+    events: &[u64],
+    leaving: &[u64],
+) -> Result<KaplanMeier, MetricError> {
+    outcome::same_length("events", events.len(), time.len())?;
+    outcome::same_length("leaving", leaving.len(), time.len())?;
+    let undefined = |reason: &str| MetricError::Undefined { metric: "Kaplan-Meier", reason: reason.into() };
+    if events.iter().zip(leaving).any(|(d, n)| d > n) {
+        return Err(undefined("more patients have the event than leave"));
     }
-    Ok(curve)
+    let mut at_risk: u64 = leaving.iter().sum();
+    if at_risk == 0 {
+        return Err(undefined("there are no patients"));
+    }
+    let row = |((&time, &events), &leaving): ((&f64, &u64), &u64)| {
+        let row = (time, at_risk as f64, events as f64, (leaving - events) as f64);
+        at_risk -= leaving;
+        row
+    };
+    Ok(KaplanMeier::of_rows(time.iter().zip(events).zip(leaving).map(row)))
 }
 
 impl KaplanMeier {
+    /// From time, number at risk, events and censored, ascending in time.
+    fn of_rows(rows: impl ExactSizeIterator<Item = (f64, f64, f64, f64)>) -> Self {
+        let (mut survival, mut greenwood) = (1.0, 0.0);
+        let mut curve = Self::with_capacity(rows.len());
+        for (time, at_risk, events, censored) in rows {
+            if events > 0.0 {
+                survival *= 1.0 - events / at_risk;
+                greenwood += events / (at_risk * (at_risk - events));
+            }
+            curve.time.push(time);
+            curve.at_risk.push(at_risk);
+            curve.events.push(events);
+            curve.censored.push(censored);
+            curve.survival.push(survival);
+            curve.greenwood.push(greenwood);
+        }
+        curve
+    }
+
     fn with_capacity(n: usize) -> Self {
         let column = || Vec::with_capacity(n);
         Self {
@@ -190,4 +223,20 @@ impl CensoringSurvival {
 /// A right-continuous step function that starts at 1, after its first `steps` steps.
 fn step_value(values: &[f64], steps: usize) -> f64 {
     if steps == 0 { 1.0 } else { values[steps - 1] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_give_the_curve_of_the_patients() {
+        let time = [3.0, 1.0, 2.0, 2.0, 5.0, 5.0, 1.0];
+        let event = [true, true, false, true, false, true, true];
+        let patients = kaplan_meier(&time, &event, None).expect("a curve");
+        let counts = kaplan_meier_of_counts(&[1.0, 2.0, 3.0, 5.0], &[2, 1, 1, 1], &[2, 2, 1, 2]);
+        assert_eq!(counts.expect("a curve"), patients);
+        assert!(kaplan_meier_of_counts(&[1.0], &[2], &[1]).is_err());
+        assert!(kaplan_meier_of_counts(&[1.0], &[0], &[0]).is_err());
+    }
 }

@@ -26,6 +26,6 @@ pub use brier::{brier_score, integrated_brier_score};
 pub use c_index::{Bootstrap, Concordance, ConcordanceCounts, bootstrap, c_index, concordance};
 pub use error::MetricError;
 pub use interval::Interval;
-pub use kaplan_meier::{CensoringSurvival, KaplanMeier, kaplan_meier};
-pub use log_rank::{LogRank, log_rank};
+pub use kaplan_meier::{CensoringSurvival, KaplanMeier, kaplan_meier, kaplan_meier_of_counts};
+pub use log_rank::{LogRank, log_rank, log_rank_of_counts};
 pub use uno_c::uno_c;

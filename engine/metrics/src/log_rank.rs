@@ -59,15 +59,27 @@ pub fn log_rank(
     for rows in by_stratum.values() {
         sums.add_stratum(time, event, &index, rows);
     }
-    let (chi2, df) = sums.quadratic_form();
-    if df == 0 {
-        return Err(MetricError::Undefined {
-            metric: "log-rank test",
-            reason: "no two groups are at risk at the same event".into(),
-        });
+    sums.test(groups)
+}
+
+/// The test of groups that are known by their numbers at distinct times only, such as sums over
+/// sites: `at_risk` and `events` are `[T, k]`, row-major, ascending in time.
+///
+/// # Errors
+/// Tables that are no tables of `k` groups, no events, fewer than two groups ever at risk together.
+pub fn log_rank_of_counts(k: usize, at_risk: &[u64], events: &[u64]) -> Result<LogRank, MetricError> {
+    outcome::same_length("events", events.len(), at_risk.len())?;
+    outcome::same_length("at_risk", at_risk.len() % k.max(1), 0)?;
+    if events.iter().all(|&d| d == 0) {
+        return Err(MetricError::NoEvents);
     }
-    let p = ChiSquared::new(df as f64).map_or(f64::NAN, |d| d.sf(chi2));
-    Ok(LogRank { groups, observed: sums.observed, expected: sums.expected, chi2, df, p })
+    let mut sums = Sums { observed: vec![0.0; k], expected: vec![0.0; k], variance: vec![0.0; k * k] };
+    for (at_risk, events) in at_risk.chunks_exact(k).zip(events.chunks_exact(k)) {
+        let at_risk: Vec<f64> = at_risk.iter().map(|&n| n as f64).collect();
+        sums.observed.iter_mut().zip(events).for_each(|(o, &d)| *o += d as f64);
+        sums.add_time(&at_risk, events.iter().sum::<u64>() as f64);
+    }
+    sums.test((0..k as u32).collect())
 }
 
 struct Sums {
@@ -91,20 +103,37 @@ impl Sums {
                     d += 1.0;
                 }
             }
-            let n: f64 = at_risk.iter().sum();
-            if d == 0.0 {
-                continue;
-            }
-            let factor = if n > 1.0 { d * (n - d) / (n - 1.0) } else { 0.0 };
-            for a in 0..k {
-                let share = at_risk[a] / n;
-                self.expected[a] += d * share;
-                self.variance[a * k + a] += factor * share;
-                for b in 0..k {
-                    self.variance[a * k + b] -= factor * share * at_risk[b] / n;
-                }
+            self.add_time(&at_risk, d);
+        }
+    }
+
+    /// Adds what is expected of the groups at a time with `d` events.
+    fn add_time(&mut self, at_risk: &[f64], d: f64) {
+        if d == 0.0 {
+            return;
+        }
+        let (k, n) = (at_risk.len(), at_risk.iter().sum::<f64>());
+        let factor = if n > 1.0 { d * (n - d) / (n - 1.0) } else { 0.0 };
+        for a in 0..k {
+            let share = at_risk[a] / n;
+            self.expected[a] += d * share;
+            self.variance[a * k + a] += factor * share;
+            for b in 0..k {
+                self.variance[a * k + b] -= factor * share * at_risk[b] / n;
             }
         }
+    }
+
+    fn test(self, groups: Vec<u32>) -> Result<LogRank, MetricError> {
+        let (chi2, df) = self.quadratic_form();
+        if df == 0 {
+            return Err(MetricError::Undefined {
+                metric: "log-rank test",
+                reason: "no two groups are at risk at the same event".into(),
+            });
+        }
+        let p = ChiSquared::new(df as f64).map_or(f64::NAN, |d| d.sf(chi2));
+        Ok(LogRank { groups, observed: self.observed, expected: self.expected, chi2, df, p })
     }
 
     /// `(O - E)' V^- (O - E)` and the rank of `V`, by elimination with pivots from the diagonal.
@@ -132,5 +161,24 @@ impl Sums {
             }
         }
         (chi2, k.saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_give_the_test_of_the_patients() {
+        let time = [1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 5.0, 6.0];
+        let event = [true, false, true, true, true, true, true, false, true];
+        let group = [0, 1, 0, 1, 0, 0, 1, 1, 1];
+        let patients = log_rank(&time, &event, &group, None).expect("a test");
+        let at_risk = [4, 5, 3, 4, 2, 3, 1, 3, 0, 3, 0, 1];
+        let events = [1, 0, 1, 1, 1, 0, 1, 0, 0, 1, 0, 1];
+        let counts = log_rank_of_counts(2, &at_risk, &events).expect("a test");
+        assert!((counts.chi2 - patients.chi2).abs() < 1e-12 && counts.df == patients.df);
+        assert_eq!(counts.observed, patients.observed);
+        assert!(log_rank_of_counts(2, &at_risk[..5], &events[..5]).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! Baseline cumulative hazard of any model that gives log-risks.
 
+use osteon_core::Reduce;
 use serde::{Deserialize, Serialize};
 
 use crate::cox::likelihood::Likelihood;
-use crate::cox::risk_sets::{Outcome, RiskSets, event_times};
+use crate::cox::risk_sets::{EventTime, Outcome, RiskSets, event_times};
 use crate::cox::sums::{greatest, risk_set_sums, risks};
 use crate::cox::{CoxError, Ties};
+use crate::exact::{self, SharedTimes, greatest_of};
 
 /// Cumulative baseline hazard of one stratum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,8 +58,39 @@ impl BaselineHazard {
         let sums = risk_set_sums(&sets, &[], 0, &log_risk, &risk, shift);
         let likelihood = Likelihood::from_sums(&sums, ties)
             .ok_or(CoxError::Numerical("the log-risks differ by more than numbers can hold"))?;
-        let steps: Vec<_> = sets.times.iter().zip(&likelihood.hazard).collect();
-        let stratum = |steps: &[(&crate::cox::risk_sets::EventTime, &f64)]| {
+        Ok(Self::of(&sets.times, &likelihood, shift))
+    }
+
+    /// The baseline of the patients of all participants; each holds its own in `outcome` with their
+    /// log-risks `[N]` (maybe none), already checked. The same on all participants, with the same
+    /// bits for any spread of the patients.
+    ///
+    /// # Errors
+    /// On all participants: log-risks that are no numbers or differ too much; one is lost.
+    pub fn fit_shared(
+        outcome: &Outcome<'_>,
+        log_risk: &[f64],
+        ties: Ties,
+        times: &SharedTimes,
+        reduce: &dyn Reduce,
+    ) -> Result<Self, CoxError> {
+        let (time, entry) = times.group(outcome);
+        let grouped = Outcome { time: &time, entry: entry.as_deref(), ..*outcome };
+        let sets = RiskSets::new(&grouped, times.times.clone());
+        let log_risk: Vec<f64> = sets.rows.iter().map(|&row| log_risk[row as usize]).collect();
+        let shift = greatest_of(std::iter::once(log_risk.as_slice()), reduce)?[0].unwrap_or(0.0);
+        let risk = exact::sums::risks(&sets.weight, &log_risk, shift);
+        let (weight, log_risk, risk) = (&sets.weight, &log_risk, &risk);
+        let part = exact::sums::Part { sets: &sets, weight, x: &[], features: 0, log_risk, risk, shift };
+        let sums = exact::sums::risk_sums(&[part], ties, true, reduce)?.remove(0);
+        let likelihood = Likelihood::from_sums(&sums, ties)
+            .ok_or(CoxError::Numerical("the log-risks differ by more than numbers can hold"))?;
+        Ok(Self::of(&sets.times, &likelihood, shift))
+    }
+
+    fn of(times: &[EventTime], likelihood: &Likelihood, shift: f64) -> Self {
+        let steps: Vec<_> = times.iter().zip(&likelihood.hazard).collect();
+        let stratum = |steps: &[(&EventTime, &f64)]| {
             let increments = steps.iter().map(|(_, hazard)| **hazard);
             StratumHazard {
                 stratum: steps[0].0.stratum,
@@ -66,7 +99,7 @@ impl BaselineHazard {
             }
         };
         let strata = steps.chunk_by(|a, b| a.0.stratum == b.0.stratum).map(stratum).collect();
-        Ok(Self { shift, strata })
+        Self { shift, strata }
     }
 
     /// `H0(t)` of a stratum for the log-risk [`Self::shift`]; 0 before its first event, and `None`

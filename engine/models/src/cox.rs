@@ -15,9 +15,9 @@
 //! Sources: Cox 1972; Breslow 1974; Efron 1977; weights, strata and left truncation as R
 //! `survival::coxph` (Therneau and Grambsch 2000), against which all of it is tested.
 
-mod design;
+pub(crate) mod design;
 mod error;
-mod fit;
+pub(crate) mod fit;
 mod gram;
 pub mod likelihood;
 mod proportional;

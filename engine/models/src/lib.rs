@@ -4,4 +4,5 @@ pub mod baseline;
 pub mod cohort;
 pub mod cox;
 pub mod deepsurv;
+pub mod exact;
 pub mod graph;

@@ -86,6 +86,12 @@ fn headline(out: &mut String, s: &Summary) {
     if let Some(bytes) = s.bytes_per_round {
         rows.push(("bytes sent per rank and round", bytes.to_string()));
     }
+    if let Some(p) = &s.privacy {
+        rows.push((
+            "differential privacy",
+            format!("epsilon {:.3} at delta {}: {}", p.epsilon, p.delta, p.covers),
+        ));
+    }
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     table(out, "Result", &[], rows);
 }
@@ -147,6 +153,13 @@ fn sites(out: &mut String, summary: &Summary) {
         .iter()
         .map(|s| vec![s.name.clone(), s.n.to_string(), s.events.to_string(), number(s.c_index, 4)]);
     table(out, "Sites", &["site", "training patients", "events", "C-index, own held-out"], rows);
+    if summary.lost_sites() {
+        let lost = sites.iter().filter_map(|s| {
+            let dropped = s.dropped.as_ref()?;
+            Some(vec![s.name.clone(), dropped.round.to_string(), dropped.reason.clone()])
+        });
+        table(out, "Sites dropped", &["site", "first round without it", "reason"], lost);
+    }
 }
 
 fn coefficients(out: &mut String, summary: &Summary) {
@@ -165,6 +178,18 @@ fn phases(out: &mut String, summary: &Summary) {
     });
     let whole = vec!["wall".to_owned(), format!("{:.3}", summary.wall_s), "100.0".to_owned(), String::new()];
     table(out, "Time", &["phase", "s", "%", "slowest rank / mean"], rows.chain([whole]));
+    if summary.ranks.len() < 2 {
+        return;
+    }
+    let rows = summary.ranks.iter().map(|r| {
+        let time = |s: f64| format!("{s:.3}");
+        let mib = |bytes: u64| format!("{:.1}", bytes as f64 / (1024.0 * 1024.0));
+        let spent = [r.compute_s, r.wait_s, r.communicate_s].map(time);
+        [vec![r.rank.to_string(), r.host.clone()], spent.into(), vec![mib(r.bytes), mib(r.peak_memory_bytes)]]
+            .concat()
+    });
+    let head = ["rank", "node", "compute s", "wait s", "communicate s", "sent MiB", "peak MiB"];
+    table(out, "Ranks", &head, rows);
 }
 
 fn provenance(out: &mut String, summary: &Summary, run: &Value) {
@@ -224,7 +249,13 @@ mod tests {
             estimand: "site-stratified <log> hazard".to_owned(),
             seeds: vec![1, 2],
             c_index: Some(CIndex { mean: Some(0.7123), ci95: None, ..CIndex::default() }),
-            sites: Some(vec![SiteResult { name: "a&b".to_owned(), n: 10, events: 3, c_index: None }]),
+            sites: Some(vec![SiteResult {
+                name: "a&b".to_owned(),
+                n: 10,
+                events: 3,
+                c_index: None,
+                dropped: None,
+            }]),
             ..Summary::default()
         };
         let site = |loss| SiteMetric { name: "a&b".to_owned(), loss: Some(loss), ..SiteMetric::default() };

@@ -2,7 +2,9 @@
 //!
 //! - [`records`]: the files `summary.json`, `metrics.jsonl` and `kaplan_meier.json` as types,
 //! - [`json`]: reading and writing JSON and JSON lines,
-//! - [`svg`]: line and step charts,
+//! - [`status`]: the file `status.json`,
+//! - [`scaling`]: several runs of a study on more and more cores,
+//! - [`svg`]: line and step charts, [`png`](mod@png): pictures, [`sheet`]: a page of them,
 //! - [`html`]: the page `report.html`.
 //!
 //! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
@@ -11,9 +13,17 @@
 pub mod error;
 pub mod html;
 pub mod json;
+pub mod png;
 pub mod records;
+pub mod scaling;
+pub mod sheet;
+pub mod status;
 pub mod svg;
 
 pub use error::ReportError;
 pub use json::Lines;
-pub use records::{CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, SiteMetric, SiteResult, Summary};
+pub use png::Raster;
+pub use records::{
+    CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, RankTime, SiteMetric, SiteResult, Summary,
+};
+pub use status::{RunState, Status};

@@ -49,12 +49,82 @@ pub struct Summary {
     /// What is known of each site.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sites: Option<Vec<SiteResult>>,
+    /// What the training costs each patient in privacy; absent without noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub privacy: Option<PrivacyRecord>,
     /// Wall time of the process that finished the run.
     pub wall_s: f64,
     /// Wall time per phase.
     pub phases: Vec<Phase>,
     /// Peak resident memory of the largest rank.
     pub peak_memory_bytes: u64,
+    /// Time, bytes and memory of each rank.
+    #[serde(default)]
+    pub ranks: Vec<RankTime>,
+}
+
+impl Summary {
+    /// Largest over mean computing time of the ranks; 1 is balanced. `None` in one process.
+    pub fn imbalance(&self) -> Option<f64> {
+        let most = self.ranks.iter().map(|r| r.compute_s).fold(0.0, f64::max);
+        let mean = self.ranks.iter().map(|r| r.compute_s).sum::<f64>() / self.ranks.len() as f64;
+        (self.ranks.len() > 1 && mean > 0.0).then(|| most / mean)
+    }
+}
+
+/// Where the wall time of a rank went: `compute_s + wait_s + communicate_s` is all of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RankTime {
+    /// Rank, from 0.
+    pub rank: usize,
+    /// Its node.
+    pub host: String,
+    /// Outside collectives, in seconds.
+    pub compute_s: f64,
+    /// In collectives before the slowest rank arrived, in seconds; an estimate, since clocks of nodes differ.
+    pub wait_s: f64,
+    /// The rest of the time in collectives, in seconds.
+    pub communicate_s: f64,
+    /// Payload handed to collectives.
+    pub bytes: u64,
+    /// Peak resident memory.
+    pub peak_memory_bytes: u64,
+}
+
+impl RankTime {
+    /// Share of the rank's time inside collectives.
+    pub fn mpi_share(&self) -> f64 {
+        let inside = self.wait_s + self.communicate_s;
+        inside / (inside + self.compute_s).max(f64::MIN_POSITIVE)
+    }
+}
+
+impl Summary {
+    /// Whether the run went on without some of its sites.
+    pub fn lost_sites(&self) -> bool {
+        self.sites.iter().flatten().any(|s| s.dropped.is_some())
+    }
+}
+
+/// The guarantee of a differentially private run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrivacyRecord {
+    /// Bound on the privacy loss, but for probability `delta`.
+    pub epsilon: f64,
+    /// Probability in which it may fail.
+    pub delta: f64,
+    /// Deviation of the noise over the sensitivity.
+    pub noise_multiplier: f64,
+    /// Largest norm of a block's gradient.
+    pub clip: f64,
+    /// Probability with which a step sampled a patient.
+    pub sample_rate: f64,
+    /// Blocks of a site's patients.
+    pub blocks: u64,
+    /// Noisy steps, over all models of the run.
+    pub steps: u64,
+    /// What is bounded, and what is not.
+    pub covers: String,
 }
 
 /// Concordance over the seeds of a run.
@@ -96,6 +166,18 @@ pub struct SiteResult {
     pub events: u64,
     /// Concordance of the final model on the site's own held-out patients.
     pub c_index: Option<f64>,
+    /// When and why the run went on without it; absent for a site that stayed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dropped: Option<Dropped>,
+}
+
+/// A site that failed and that the run went on without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The first round without it.
+    pub round: u64,
+    /// What happened there.
+    pub reason: String,
 }
 
 /// Wall time of a phase.

@@ -1,6 +1,12 @@
 //! Line and step charts as SVG text, drawn in the colours of the page that holds them.
 
 use std::fmt::Write;
+use std::io::Write as _;
+use std::path::Path;
+
+use osteon_core::files::write_atomic;
+
+use crate::ReportError;
 
 /// Colours of the series, in order: told apart with the common colour deficiencies (Okabe and
 /// Ito 2008).
@@ -212,6 +218,16 @@ fn label(x: f64) -> String {
     }
     let text = format!("{x:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Writes a drawn chart into a file of its own, in one step; nothing where nothing was drawn.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, chart: Option<String>) -> Result<(), ReportError> {
+    let Some(svg) = chart else { return Ok(()) };
+    write_atomic::<std::io::Error>(path, |out| out.write_all(svg.as_bytes()))
+        .map_err(ReportError::io("write", path))
 }
 
 /// Text that is safe inside an element or an attribute.

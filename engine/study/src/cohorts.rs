@@ -8,6 +8,7 @@ use osteon_table::{ReadOptions, Table, read, read_deepsurv};
 
 use crate::config::{Arm, Data, SiteFile, SiteSource};
 use crate::schema::schema;
+use crate::source::Source;
 use crate::{Study, StudyError};
 
 /// One site of a study.
@@ -21,6 +22,8 @@ pub struct Site {
     pub train: Dataset,
     /// Patients it holds out itself; empty where a common test set was drawn first.
     pub test: Dataset,
+    /// Its own file, if it has one.
+    pub source: Option<Source>,
 }
 
 /// Which held-out pairs a concordance counts.
@@ -128,6 +131,7 @@ fn from_one_table(study: &Study, column: Option<&str>, comm: &Comm) -> Result<Co
             name: names[k].clone(),
             train: all.subset(&rows[k]),
             test: all.subset(&[]),
+            source: None,
         })
         .collect();
     Ok(Cohorts { schema, names, sites, test, scope: Scope::Common })
@@ -147,22 +151,27 @@ pub(crate) fn tables(path: &Path, data: &Data) -> Result<(Table, Option<Table>, 
     Ok((read(path, &ReadOptions::default())?, None, data.clone()))
 }
 
+/// Tables of the sites held here with their files, and the schema they share.
+type Tables = (Vec<(Table, Source)>, Option<Schema>);
+
 /// A table per site, opened by the rank that holds it.
 fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Cohorts, StudyError> {
     let federated = study.train.arm == Arm::Federated;
     let rank_of = placement::place(&vec![1; files.len()], comm.size());
     let held: Vec<usize> = (0..files.len()).filter(|&k| !federated || rank_of[k] == comm.rank()).collect();
-    let read = || -> Result<(Vec<Table>, Option<Schema>), StudyError> {
+    let read = || -> Result<Tables, StudyError> {
         let mut tables = Vec::new();
         let mut first: Option<Schema> = None;
         for &k in &held {
+            // Described first: a file that changes while it is read is not what was read.
+            let source = Source::of(&files[k].path)?;
             let table = read(&files[k].path, &ReadOptions::default())?;
             let schema = schema(&table, &study.data, None, true)?;
             match &first {
                 Some(first) => first.agree(&schema)?,
                 None => first = Some(schema),
             }
-            tables.push(table);
+            tables.push((table, source));
         }
         Ok((tables, first))
     };
@@ -170,11 +179,11 @@ fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Coh
     let schema = agreed_schema(comm, mine)?;
     let sites = || -> Result<Vec<Site>, StudyError> {
         let rules = rules(&study.data, true);
-        let site = |(&k, table): (&usize, &Table)| {
+        let site = |(&k, (table, source)): (&usize, &(Table, Source))| {
             let all = Dataset::from_table(table, &schema, &rules)?;
             let drawn = split::train_test(all.n, study.split.test, study.split.seed.wrapping_add(k as u64))?;
             let (train, test) = (all.subset(&drawn.train), all.subset(&drawn.test));
-            Ok(Site { index: k, name: files[k].name.clone(), train, test })
+            Ok(Site { index: k, name: files[k].name.clone(), train, test, source: Some(source.clone()) })
         };
         held.iter().zip(&tables).map(site).collect()
     };

@@ -88,6 +88,14 @@ pub enum StudyError {
         /// The sites.
         known: String,
     },
+    /// A site's table is not the one that was read.
+    #[error("{} was {what} since it was read", path.display())]
+    SiteTable {
+        /// The table.
+        path: PathBuf,
+        /// "removed" or "changed".
+        what: &'static str,
+    },
     /// Training left the finite numbers.
     #[error("the loss is not a number after epoch {step}")]
     Diverged {
@@ -102,6 +110,9 @@ pub enum StudyError {
         /// Ranks started.
         ranks: usize,
     },
+    /// A device was not there or did not compute.
+    #[error(transparent)]
+    Device(#[from] osteon_kernels::backend::DeviceError),
     /// A fault of a table.
     #[error(transparent)]
     Table(#[from] osteon_table::TableError),
@@ -152,6 +163,12 @@ impl StudyError {
     }
 }
 
+impl From<osteon_core::ReduceError> for StudyError {
+    fn from(error: osteon_core::ReduceError) -> Self {
+        Self::Cox(error.into())
+    }
+}
+
 /// As an error that can be shared with the other ranks.
 impl From<StudyError> for FederateError {
     fn from(error: StudyError) -> Self {
@@ -170,13 +187,14 @@ impl Failure for StudyError {
             Self::OneProcess { .. } => ExitCode::Usage,
             Self::Unfinished { .. } | Self::Prediction { .. } => ExitCode::Usage,
             Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
+            Self::Device(e) => e.exit_code(),
             Self::Table(e) => e.exit_code(),
             Self::Data(e) => e.exit_code(),
             Self::Cox(e) => e.exit_code(),
             Self::Metric(e) => e.exit_code(),
             Self::Federate(e) => e.exit_code(),
             Self::Record(e) => e.exit_code(),
-            Self::Io { .. } | Self::Busy { .. } => ExitCode::Io,
+            Self::Io { .. } | Self::Busy { .. } | Self::SiteTable { .. } => ExitCode::Io,
         }
     }
 
@@ -197,6 +215,7 @@ impl Failure for StudyError {
             )),
             Self::Diverged { .. } => Some("lower train.learning_rate".to_owned()),
             Self::OneProcess { .. } => Some("start it without mpirun or with one task".to_owned()),
+            Self::Device(e) => e.hint(),
             Self::Table(e) => e.hint(),
             Self::Data(e) => e.hint(),
             Self::Cox(e) => e.hint(),
@@ -204,6 +223,9 @@ impl Failure for StudyError {
             Self::Federate(e) => e.hint(),
             Self::Unfinished { .. } => Some("`osteon train STUDY.toml -o RUN` makes one".to_owned()),
             Self::Prediction { hint, .. } => Some((*hint).to_owned()),
+            Self::SiteTable { .. } => {
+                Some("federation.on_site_failure = \"drop\" goes on without such a site".to_owned())
+            }
             Self::Site { .. } | Self::Outcome(_) => None,
             Self::Io { .. } => None,
         }

@@ -133,8 +133,9 @@ impl Run {
         }
         self.predictor.baseline.as_ref().map(Some).ok_or_else(|| StudyError::Prediction {
             path: self.path.clone(),
-            reason: "it has no baseline hazard, which needs all training patients in one place".to_owned(),
-            hint: "leave out --survival, or predict with a central run without folds",
+            reason: "it has no baseline hazard: it has several sets of models, or sites that share no event times"
+                .to_owned(),
+            hint: "leave out --survival; train without folds; or set federation.min_count or federation.time_bins",
         })
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `run.json` | resolved study, build, device, inputs, starts | at the start |
 //! | `metrics.jsonl` | a line per round or epoch | as it goes |
+//! | `status.json` | where the run stands and what it used | as it goes |
 //! | `checkpoints/` | state to resume from | as it goes |
 //! | `model.safetensors`, `predictor.json` | the model, and what `predict` needs besides | at the end |
 //! | `cox.json`, `kaplan_meier.json` | a linear model with its tests; survival by risk | at the end |
@@ -15,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use osteon_core::provenance::Provenance;
-use osteon_report::{Lines, Metric, Summary, json};
+use osteon_report::{Lines, Metric, Status, Summary, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,8 +33,17 @@ pub const MODEL: &str = "model.safetensors";
 /// Folder of the checkpoints in a run directory.
 pub const CHECKPOINTS: &str = "checkpoints";
 /// Everything of a run; what `--restart` removes, and nothing else.
-const FILES: [&str; 8] =
-    [SUMMARY, "report.html", MODEL, "predictor.json", "cox.json", "kaplan_meier.json", METRICS, RUN];
+const FILES: [&str; 9] = [
+    SUMMARY,
+    "report.html",
+    MODEL,
+    "predictor.json",
+    "cox.json",
+    "kaplan_meier.json",
+    METRICS,
+    Status::FILE,
+    RUN,
+];
 
 /// `run.json`: what made a run, enough to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -81,7 +81,7 @@ fn the_training_table_gives_the_scores_of_training() {
     let problems = replicates.iter().map(|r| Problem {
         cohort: cohort.clone(),
         seed: r.seed,
-        weights: r.weights(study, &train, 0).map(|w| cohort.to_risk_order(&w)),
+        weights: r.weights(study, &train.rows, 0).map(|w| cohort.to_risk_order(&w)),
     });
     let spec = network::spec(study, train.design.p);
     let mut batch = Batch::new(spec, network::training(study, 0.0), problems.collect());

@@ -12,7 +12,9 @@ use cudarc::driver::{DriverError, result, sys};
 
 use super::device::check;
 use super::nvrtc::nvrtc;
-use super::{Backend, Buffer, Device, DeviceError, DeviceInfo, GROUP, Kind, Launch, Limits, Source};
+use super::{
+    Backend, Buffer, Device, DeviceError, DeviceInfo, GROUP, Kind, Launch, Limits, Recording, Source,
+};
 
 /// The NVIDIA devices that `CUDA_VISIBLE_DEVICES` leaves; none without a driver.
 pub(super) fn devices() -> Vec<DeviceInfo> {
@@ -101,6 +103,24 @@ impl Drop for Memory {
         if self.context.bind().is_ok() {
             // SAFETY: allocated by us and freed once; `cuMemFree` waits for kernels that use it.
             let _ = unsafe { result::free_sync(self.address) };
+        }
+    }
+}
+
+/// A captured list of launches.
+struct Graph {
+    context: Rc<Context>,
+    executable: sys::CUgraphExec,
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        if self.context.bind().is_ok() {
+            // SAFETY: instantiated by us and destroyed once, after the stream has done with it.
+            unsafe {
+                let _ = result::stream::synchronize(self.context.stream);
+                let _ = result::graph::exec_destroy(self.executable);
+            }
         }
     }
 }
@@ -250,9 +270,9 @@ impl Device for Cuda {
         self.context.bind().map_err(failed)?;
         let module = self.module(&launch.source)?;
         let mut params = [0u32; 16];
-        params[..launch.params.len()].copy_from_slice(launch.params);
+        params[..launch.params.len()].copy_from_slice(&launch.params);
         let mut addresses = Vec::with_capacity(launch.buffers.len());
-        for buffer in launch.buffers {
+        for buffer in &launch.buffers {
             addresses.push(self.address(buffer)?);
         }
         let mut arguments: Vec<*mut c_void> = addresses.iter_mut().map(|a| (&raw mut *a).cast()).collect();
@@ -269,6 +289,54 @@ impl Device for Cuda {
             result::launch_kernel(function, (x, y, z), block, 0, self.context.stream, &mut arguments)
                 .map_err(failed)
         }
+    }
+
+    fn record(&self, launches: Vec<Launch>) -> Result<Recording, DeviceError> {
+        let failed = |e: DriverError| self.failed("record", format!("{} launches", launches.len()), &e);
+        // Nothing is loaded while a stream is captured.
+        for launch in &launches {
+            self.context.bind().map_err(failed)?;
+            self.module(&launch.source)?;
+        }
+        let stream = self.context.stream;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: the stream is ours; a capture that was begun is ended, whatever happened within.
+        let (launched, captured) = unsafe {
+            result::stream::begin_capture(stream, mode).map_err(failed)?;
+            let launched = launches.iter().try_for_each(|launch| self.launch(launch));
+            (launched, result::stream::end_capture(stream))
+        };
+        // SAFETY: the graph was just captured, is instantiated once and then destroyed.
+        let executable = unsafe {
+            let graph = match (launched, captured) {
+                (Ok(()), Ok(graph)) => graph,
+                (Err(error), captured) => {
+                    if let Ok(graph) = captured {
+                        let _ = result::graph::destroy(graph);
+                    }
+                    return Err(error);
+                }
+                (Ok(()), Err(error)) => return Err(failed(error)),
+            };
+            let executable = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0));
+            let _ = result::graph::destroy(graph);
+            executable.map_err(failed)?
+        };
+        let graph = Graph { context: Rc::clone(&self.context), executable };
+        Ok(Recording { launches, prepared: Some(Rc::new(graph)) })
+    }
+
+    fn replay(&self, recording: &Recording) -> Result<(), DeviceError> {
+        let graph = recording.prepared.as_ref().and_then(|p| p.downcast_ref::<Graph>());
+        let Some(graph) = graph else {
+            return recording.launches.iter().try_for_each(|launch| self.launch(launch));
+        };
+        let start = || -> Result<(), DriverError> {
+            self.context.bind()?;
+            // SAFETY: the graph is alive, and the recording keeps its buffers.
+            unsafe { result::graph::launch(graph.executable, self.context.stream) }
+        };
+        start().map_err(|e| self.failed("replay", format!("{} launches", recording.launches.len()), &e))
     }
 
     fn synchronize(&self) -> Result<(), DeviceError> {

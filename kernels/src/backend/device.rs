@@ -61,28 +61,58 @@ impl Buffer {
 }
 
 /// One kernel launch.
-pub struct Launch<'a> {
+#[derive(Clone)]
+pub struct Launch {
     /// Where the entry is found.
     pub source: Source,
     /// Kernel.
     pub entry: &'static str,
     /// Buffers in the entry's order.
-    pub buffers: &'a [&'a Buffer],
+    pub buffers: Vec<Buffer>,
     /// Words of the entry's `Params`, at most 16.
-    pub params: &'a [u32],
+    pub params: Vec<u32>,
     /// Groups of [`GROUP`] threads in each dimension.
     pub groups: [u32; 3],
 }
 
-impl Launch<'_> {
+impl Launch {
+    /// A launch of `entry`; the buffers live as long as it does.
+    pub fn new(
+        source: Source,
+        entry: &'static str,
+        buffers: &[&Buffer],
+        params: &[u32],
+        groups: [u32; 3],
+    ) -> Self {
+        let buffers = buffers.iter().map(|b| (*b).clone()).collect();
+        Self { source, entry, buffers, params: params.to_vec(), groups }
+    }
+
     /// Entry, buffers and grid for an error message.
     pub fn shape(&self) -> String {
         let mut text = self.entry.to_owned();
-        for buffer in self.buffers {
+        for buffer in &self.buffers {
             let _ = write!(text, " {}[{}]", buffer.name, buffer.words);
         }
         let _ = write!(text, ", groups {:?}", self.groups);
         text
+    }
+}
+
+/// Launches that were prepared once, to be started together as often as wanted. What changes from
+/// one time to the next lies in buffers.
+pub struct Recording {
+    /// The launches, in order.
+    pub launches: Vec<Launch>,
+    /// What the backend made of them.
+    #[cfg_attr(not(any(feature = "wgpu", feature = "cuda")), expect(dead_code))]
+    pub(super) prepared: Option<Rc<dyn Any>>,
+}
+
+impl Recording {
+    /// Launches that are started one by one.
+    pub fn plain(launches: Vec<Launch>) -> Self {
+        Self { launches, prepared: None }
     }
 }
 
@@ -126,6 +156,22 @@ pub trait Device {
     /// # Errors
     /// If it does not compile, a buffer or the grid is too large, or the driver fails.
     fn launch(&self, launch: &Launch) -> Result<(), DeviceError>;
+
+    /// Prepares a list of launches for [`Device::replay`]: one graph on CUDA, bound groups on Vulkan.
+    ///
+    /// # Errors
+    /// As [`Device::launch`].
+    fn record(&self, launches: Vec<Launch>) -> Result<Recording, DeviceError> {
+        Ok(Recording::plain(launches))
+    }
+
+    /// Starts all launches of a recording of this device.
+    ///
+    /// # Errors
+    /// As [`Device::launch`].
+    fn replay(&self, recording: &Recording) -> Result<(), DeviceError> {
+        recording.launches.iter().try_for_each(|launch| self.launch(launch))
+    }
 
     /// Waits for all work.
     ///
@@ -171,6 +217,14 @@ impl dyn Device + '_ {
     pub fn line(&self, groups: usize) -> [u32; 3] {
         let x = groups.clamp(1, self.limits().groups as usize);
         [x as u32, groups.div_ceil(x).max(1) as u32, 1]
+    }
+
+    /// Starts launches one after the other.
+    ///
+    /// # Errors
+    /// As [`Device::launch`].
+    pub fn run(&self, launches: impl IntoIterator<Item = Launch>) -> Result<(), DeviceError> {
+        launches.into_iter().try_for_each(|launch| self.launch(&launch))
     }
 
     /// Ranges that cover so many elements, each within what one binding can see.

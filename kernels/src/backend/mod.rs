@@ -18,7 +18,7 @@ mod wgpu;
 use std::fmt;
 
 pub use choose::{Choice, Request, choose};
-pub use device::{ALIGNMENT, Buffer, Device, GROUP, Launch, Limits, Source};
+pub use device::{ALIGNMENT, Buffer, Device, GROUP, Launch, Limits, Recording, Source};
 pub use error::DeviceError;
 
 /// A way to compute.
@@ -100,6 +100,21 @@ impl DeviceInfo {
             Backend::Cpu => "cpu".to_owned(),
             backend => format!("{}:{}", backend.name(), self.index),
         }
+    }
+
+    /// The numeric profile (decision 0002): devices of equal profiles give equal bits. That of a
+    /// GPU names the device and what compiles its kernels.
+    pub fn profile(&self) -> String {
+        let compiler = match self.backend {
+            Backend::Cpu => return crate::PROFILE.to_owned(),
+            Backend::Wgpu => self.driver.clone(),
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => nvrtc::nvrtc()
+                .map_or("no NVRTC".to_owned(), |n| format!("NVRTC {}.{}", n.version.0, n.version.1)),
+            #[cfg(not(feature = "cuda"))]
+            Backend::Cuda => String::new(),
+        };
+        format!("{}-v1 {} {} {compiler}", self.backend.name(), self.name, self.api)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::env;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -157,24 +157,51 @@ impl Nvrtc {
     /// # Errors
     /// As [`Self::compile`]; a cache that cannot be written is no error.
     pub fn compile_cached(&self, source: &Source, architecture: &str) -> Result<Vec<u8>, DeviceError> {
-        let key = format!("{}\n{architecture}\n{:?}\n{OPTIONS:?}", source.full_cuda(), self.version);
-        let key = osteon_core::files::sha256_hex(key.as_bytes());
-        let file = cache().map(|folder| folder.join(format!("{}-{}.cubin", source.op, &key[..32])));
-        if let Some(image) = file.as_ref().and_then(|f| fs::read(f).ok()).filter(|image| !image.is_empty()) {
+        self.compile_into(cache().as_deref(), source, architecture)
+    }
+
+    /// As [`Self::compile_cached`] with a cache of one's own.
+    pub(super) fn compile_into(
+        &self,
+        folder: Option<&Path>,
+        source: &Source,
+        architecture: &str,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let file = folder.map(|folder| folder.join(cache_name(source, architecture, self.version)));
+        if let Some(image) = file.as_ref().and_then(|f| fs::read(f).ok()).and_then(unsealed) {
             return Ok(image);
         }
         let image = self.compile(source, architecture)?.image;
         if let Some(file) = file {
             // Another process may write the same file: it appears whole or not at all.
             let aside = file.with_extension(format!("{}.tmp", std::process::id()));
-            let written =
-                file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&aside, &image));
+            let written = file
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| fs::write(&aside, sealed(&image)));
             if written.and_then(|()| fs::rename(&aside, &file)).is_err() {
                 let _ = fs::remove_file(&aside);
             }
         }
         Ok(image)
     }
+}
+
+/// Name of a compiled kernel in the cache: everything that its code depends on.
+pub(super) fn cache_name(source: &Source, architecture: &str, version: (i32, i32)) -> String {
+    let key = format!("{}\n{architecture}\n{version:?}\n{OPTIONS:?}", source.full_cuda());
+    format!("{}-{}.cubin", source.op, &osteon_core::files::sha256_hex(key.as_bytes())[..32])
+}
+
+/// An image behind its hash, so that a damaged file is noticed.
+pub(super) fn sealed(image: &[u8]) -> Vec<u8> {
+    [osteon_core::files::sha256_hex(image).as_bytes(), image].concat()
+}
+
+/// The image of a whole file; `None` for a damaged one.
+fn unsealed(mut file: Vec<u8>) -> Option<Vec<u8>> {
+    let image = file.split_off(64.min(file.len()));
+    (!image.is_empty() && osteon_core::files::sha256_hex(&image).as_bytes() == file).then_some(image)
 }
 
 /// Where compiled kernels are kept: `OSTEON_CACHE`, or the user's cache directory.

@@ -11,6 +11,7 @@ use crate::ops::batch_norm;
 use crate::ops::cox_nll;
 use crate::ops::dropout::UNITS_PER_BLOCK;
 use crate::ops::linear::BLOCK_ROWS;
+use crate::ops::schedule;
 
 const WGSL: &str = include_str!("prelude.wgsl");
 const CUDA: &str = include_str!("prelude.cu");
@@ -33,6 +34,7 @@ fn constants() -> Vec<(String, Value)> {
         ("SELU_SCALE", Value::Real(SELU_SCALE)),
         ("SELU_SCALE_ALPHA", Value::Real(SELU_SCALE * SELU_ALPHA)),
         ("BATCH_NORM_EPSILON", Value::Real(batch_norm::EPSILON)),
+        ("BATCH_NORM_MOMENTUM", Value::Real(batch_norm::MOMENTUM)),
         ("LINEAR_BLOCK_ROWS", Value::Word(BLOCK_ROWS as u32)),
         ("COX_HEAD", Value::Word(cox_nll::HEAD)),
         ("COX_EVENT", Value::Word(cox_nll::EVENT)),
@@ -42,6 +44,9 @@ fn constants() -> Vec<(String, Value)> {
     .into();
     for (kind, (name, _)) in Activation::ALL.iter().enumerate() {
         all.push((name.to_uppercase(), Value::Word(kind as u32)));
+    }
+    for (name, place) in schedule::PLACES {
+        all.push((name.to_owned(), Value::Word(place as u32)));
     }
     all
 }

@@ -100,18 +100,13 @@ fn wgsl_is_valid() {
 }
 
 /// Every CUDA source compiles for the architectures we name, without spilled registers. Needs no
-/// device, only the NVRTC library (a Python wheel has it); `OSTEON_PRINT_REGISTERS` prints the table.
+/// device, only the NVRTC library (a Python wheel has it).
 #[cfg(feature = "cuda")]
 #[test]
 fn cuda_compiles_without_spills() {
-    use std::io::Write;
-    let mut say = std::io::stderr();
-    let Some(compiler) = nvrtc::nvrtc() else {
-        let required = std::env::var("OSTEON_REQUIRE").is_ok_and(|all| all.split(',').any(|p| p == "nvrtc"));
-        assert!(!required, "no NVRTC library: kernels/shim/nvrtc.sh fetches one");
-        let _ = writeln!(say, "skipped: no NVRTC library; kernels/shim/nvrtc.sh fetches one");
-        return;
-    };
+    use std::fmt::Write;
+    let Some(compiler) = compiler() else { return };
+    let mut table = String::new();
     for source in crate::ops::ALL.iter().filter_map(|op| op.source()) {
         for architecture in ["sm_80", "sm_90", "sm_100"] {
             let cubin = compiler.compile(&source, architecture).expect("it compiles");
@@ -121,15 +116,69 @@ fn cuda_compiles_without_spills() {
             assert_eq!(entries.len(), expected, "{} {architecture}: {}", source.op, cubin.log);
             for (entry, registers, spills) in entries {
                 assert_eq!(spills, 0, "{entry} on {architecture} spills {spills} bytes");
-                if std::env::var_os("OSTEON_PRINT_REGISTERS").is_some() {
-                    let _ = writeln!(say, "{architecture} {entry} {registers}");
-                }
+                let _ = writeln!(table, "{architecture} {entry} {registers}");
             }
         }
+    }
+    if compiler.version == RECORDED {
+        insta::assert_snapshot!("registers", table);
+    } else {
+        say(&format!(
+            "not compared: registers are recorded for NVRTC {RECORDED:?}, this is {:?}",
+            compiler.version
+        ));
     }
     let broken = Source { op: "broken", wgsl: "", cuda: "extern \"C\" __global__ void f() { nonsense; }" };
     let error = compiler.compile(&broken, "sm_80").expect_err("it is broken").to_string();
     assert!(error.contains("nonsense"), "{error}");
+}
+
+/// The version whose registers are recorded; another may allocate otherwise.
+#[cfg(feature = "cuda")]
+const RECORDED: (i32, i32) = (12, 9);
+
+#[cfg(feature = "cuda")]
+fn say(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+}
+
+/// The compiler, or a reason why a test of it is skipped.
+#[cfg(feature = "cuda")]
+fn compiler() -> Option<&'static nvrtc::Nvrtc> {
+    let found = nvrtc::nvrtc();
+    let required = std::env::var("OSTEON_REQUIRE").is_ok_and(|all| all.split(',').any(|p| p == "nvrtc"));
+    assert!(found.is_some() || !required, "no NVRTC library: kernels/shim/nvrtc.sh fetches one");
+    if found.is_none() {
+        say("skipped: no NVRTC library; kernels/shim/nvrtc.sh fetches one");
+    }
+    found
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn compiled_kernels_are_kept_and_checked() {
+    let Some(compiler) = compiler() else { return };
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let source =
+        Source { op: "kept", wgsl: "", cuda: "extern \"C\" __global__ void f(float* x) { x[0] = 1.0f; }" };
+    let get = || compiler.compile_into(Some(folder.path()), &source, "sm_80").expect("it compiles");
+    let image = get();
+    let file = folder.path().join(nvrtc::cache_name(&source, "sm_80", compiler.version));
+    assert_eq!(std::fs::read(&file).expect("it is kept"), nvrtc::sealed(&image));
+    // What is in the cache is taken, not compiled again.
+    std::fs::write(&file, nvrtc::sealed(b"another image")).expect("write");
+    assert_eq!(get(), b"another image");
+    for damaged in [&nvrtc::sealed(&image)[..100], b"", &[nvrtc::sealed(&image), b"x".to_vec()].concat()] {
+        std::fs::write(&file, damaged).expect("write");
+        assert!(get() == image, "a damaged file of {} bytes was taken", damaged.len());
+        assert_eq!(std::fs::read(&file).expect("it is kept"), nvrtc::sealed(&image));
+    }
+    let name =
+        |cuda, architecture, version| nvrtc::cache_name(&Source { cuda, ..source }, architecture, version);
+    let one = name("a", "sm_80", (12, 9));
+    for other in [name("b", "sm_80", (12, 9)), name("a", "sm_90", (12, 9)), name("a", "sm_80", (13, 0))] {
+        assert_ne!(one, other);
+    }
 }
 
 /// Entry, registers and bytes of spilled stores and loads, from what ptxas says.

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::{
-    Adapter, Backends, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferDescriptor,
-    BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
+    Adapter, Backends, BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding,
+    BufferDescriptor, BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
     ComputePipelineDescriptor, DeviceDescriptor, DeviceType, Instance, InstanceDescriptor, MapMode, PollType,
     ShaderModule, ShaderModuleDescriptor, ShaderSource,
 };
 
 use super::device::check;
-use super::{Backend, Buffer, Device, DeviceError, DeviceInfo, Kind, Launch, Limits, Source};
+use super::{Backend, Buffer, Device, DeviceError, DeviceInfo, Kind, Launch, Limits, Recording, Source};
 
 /// Vulkan adapters in the order of their driver.
 fn adapters() -> Vec<Adapter> {
@@ -161,6 +161,52 @@ impl Wgpu {
     }
 }
 
+/// A launch with its pipeline, parameters and buffers in place.
+struct Bound {
+    pipeline: ComputePipeline,
+    group: BindGroup,
+    groups: [u32; 3],
+}
+
+impl Wgpu {
+    fn bind(&self, launch: &Launch) -> Result<Bound, DeviceError> {
+        check(launch, self.limits, &self.name)?;
+        let pipeline = self.pipeline(launch.source, launch.entry)?;
+        let params = self.raw("params", 64, BufferUsages::UNIFORM | BufferUsages::COPY_DST)?;
+        self.queue.write_buffer(&params, 0, bytemuck::cast_slice(&launch.params));
+        let mut entries = vec![BindGroupEntry { binding: 0, resource: params.as_entire_binding() }];
+        for (binding, buffer) in (1..).zip(&launch.buffers) {
+            let part = BufferBinding {
+                buffer: self.buffer(buffer)?,
+                offset: 4 * buffer.offset as u64,
+                size: std::num::NonZeroU64::new(4 * buffer.words.max(1) as u64),
+            };
+            entries.push(BindGroupEntry { binding, resource: BindingResource::Buffer(part) });
+        }
+        let group = self.device.create_bind_group(&BindGroupDescriptor {
+            label: Some(launch.entry),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        self.faultless(launch.source.op, || launch.shape())?;
+        Ok(Bound { pipeline, group, groups: launch.groups })
+    }
+
+    /// One command buffer; each launch sees what those before it wrote.
+    fn submit(&self, launches: &[Bound]) {
+        let mut encoder = self.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+            for Bound { pipeline, group, groups: [x, y, z] } in launches {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(*x, *y, *z);
+            }
+        }
+        self.queue.submit([encoder.finish()]);
+    }
+}
+
 impl Device for Wgpu {
     fn name(&self) -> String {
         self.name.clone()
@@ -209,34 +255,22 @@ impl Device for Wgpu {
     }
 
     fn launch(&self, launch: &Launch) -> Result<(), DeviceError> {
-        check(launch, self.limits, &self.name)?;
-        let pipeline = self.pipeline(launch.source, launch.entry)?;
-        let params = self.raw("params", 64, BufferUsages::UNIFORM | BufferUsages::COPY_DST)?;
-        self.queue.write_buffer(&params, 0, bytemuck::cast_slice(launch.params));
-        let mut entries = vec![BindGroupEntry { binding: 0, resource: params.as_entire_binding() }];
-        for (binding, buffer) in (1..).zip(launch.buffers) {
-            let part = BufferBinding {
-                buffer: self.buffer(buffer)?,
-                offset: 4 * buffer.offset as u64,
-                size: std::num::NonZeroU64::new(4 * buffer.words.max(1) as u64),
-            };
-            entries.push(BindGroupEntry { binding, resource: BindingResource::Buffer(part) });
-        }
-        let group = self.device.create_bind_group(&BindGroupDescriptor {
-            label: Some(launch.entry),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        let mut encoder = self.device.create_command_encoder(&CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-            pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &group, &[]);
-            let [x, y, z] = launch.groups;
-            pass.dispatch_workgroups(x, y, z);
-        }
-        self.queue.submit([encoder.finish()]);
+        let bound = self.bind(launch)?;
+        self.submit(std::slice::from_ref(&bound));
         self.faultless(launch.source.op, || launch.shape())
+    }
+
+    fn record(&self, launches: Vec<Launch>) -> Result<Recording, DeviceError> {
+        let bound: Vec<Bound> = launches.iter().map(|launch| self.bind(launch)).collect::<Result<_, _>>()?;
+        Ok(Recording { launches, prepared: Some(std::rc::Rc::new(bound)) })
+    }
+
+    fn replay(&self, recording: &Recording) -> Result<(), DeviceError> {
+        let Some(bound) = recording.prepared.as_ref().and_then(|p| p.downcast_ref::<Vec<Bound>>()) else {
+            return recording.launches.iter().try_for_each(|launch| self.launch(launch));
+        };
+        self.submit(bound);
+        self.faultless("replay", || format!("{} launches", bound.len()))
     }
 
     fn synchronize(&self) -> Result<(), DeviceError> {

@@ -2,19 +2,32 @@
 //! sources beside them; registering it is one line in [`ALL`].
 //!
 //! Dimension letters are the same everywhere: `B` problems in a batch, `N` patients, `F` features,
-//! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels.
+//! `H` hidden width, `P` parameters, `K` workers, `T` tiles, `D` embedding width, `G` grey levels, `V` voxels;
+//! `[Z, Y, X]` is a volume.
 
 pub mod activation;
 pub mod adam;
 pub mod batch_norm;
 pub mod c_index;
 pub mod case;
+pub mod components;
+pub mod convolve;
 pub mod cox_nll;
+pub mod diameter;
 pub mod dropout;
+pub mod glcm;
+pub mod glrlm;
+pub mod glszm;
 pub mod gram;
+pub mod histogram;
 pub mod linear;
+pub mod mesh;
 pub mod moments;
+pub mod neighbourhood;
+pub mod penalty;
 pub mod pool;
+pub mod recursive;
+pub mod schedule;
 pub mod sgd;
 pub mod weighted_sum;
 
@@ -91,12 +104,24 @@ pub static ALL: &[&dyn Op] = &[
     &adam::AdamOp,
     &batch_norm::BatchNormOp,
     &c_index::CIndexOp,
+    &components::ComponentsOp,
+    &convolve::ConvolveOp,
     &cox_nll::CoxNll,
+    &diameter::DiameterOp,
     &dropout::DropoutOp,
     &gram::GramOp,
+    &glcm::GlcmOp,
+    &glrlm::GlrlmOp,
+    &glszm::GlszmOp,
+    &histogram::HistogramOp,
     &linear::LinearOp,
+    &mesh::MeshOp,
     &moments::MomentsOp,
     &pool::PoolOp,
+    &neighbourhood::NeighbourhoodOp,
+    &recursive::RecursiveOp,
+    &penalty::PenaltyOp,
+    &schedule::ScheduleOp,
     &sgd::SgdOp,
     &weighted_sum::WeightedSumOp,
 ];

@@ -40,9 +40,14 @@ impl Emphasis {
     /// Of elements `(i, j, P)`, each `(i, j)` once, in ascending order.
     pub(super) fn of(elements: &[(f64, u32, f64)]) -> Self {
         let total: f64 = elements.iter().map(|e| e.2).sum();
-        let mean = |f: &dyn Fn(f64, f64) -> f64| {
-            elements.iter().map(|&(i, j, p)| p * f(i * i, f64::from(j) * f64::from(j))).sum::<f64>() / total
-        };
+        let mut sums = [0.0; 8];
+        for &(i, j, p) in elements {
+            let (i, j) = (i * i, f64::from(j) * f64::from(j));
+            let terms = [1.0 / j, j, 1.0 / i, i, 1.0 / (i * j), i / j, j / i, i * j];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += p * term);
+        }
+        let [small, large, low, high, small_low, small_high, large_low, large_high] =
+            sums.map(|sum| sum / total);
         let by_level: Vec<(f64, f64)> = elements
             .chunk_by(|a, b| a.0 == b.0)
             .map(|row| (row[0].0, row.iter().map(|e| e.2).sum::<f64>()))
@@ -60,19 +65,19 @@ impl Emphasis {
         };
         Self {
             total,
-            small: mean(&|_, j| 1.0 / j),
-            large: mean(&|_, j| j),
+            small,
+            large,
             level_non_uniformity: non_uniformity(&by_level),
             size_non_uniformity: non_uniformity(&by_size),
             level_variance: variance(&by_level),
             size_variance: variance(&by_size),
             entropy: entropy(elements.iter().map(|e| e.2 / total)),
-            low: mean(&|i, _| 1.0 / i),
-            high: mean(&|i, _| i),
-            small_low: mean(&|i, j| 1.0 / (i * j)),
-            small_high: mean(&|i, j| i / j),
-            large_low: mean(&|i, j| j / i),
-            large_high: mean(&|i, j| i * j),
+            low,
+            high,
+            small_low,
+            small_high,
+            large_low,
+            large_high,
         }
     }
 }

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use osteon_kernels::ops::glcm::pairs;
+use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
 use super::mcc::maximal_correlation;
-use super::{Case, Compute, EPSILON, FeatureClass, entropy, mean_over_directions};
-use crate::texture::{Offset, offsets, pairs};
+use super::{Case, Compute, EPSILON, FeatureClass, entropy, glcm_one_way, mean_over_directions};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "glcm",
@@ -48,6 +49,9 @@ pub(super) type Upper = Vec<(u16, u16, f64)>;
 fn compute(case: &Case) -> Vec<f64> {
     let settings = case.settings;
     let directions = offsets(&settings.distances, settings.flat_axis());
+    if !settings.symmetrical_glcm {
+        return glcm_one_way::compute(case, &directions);
+    }
     let matrix = |o: Offset| -> Upper {
         pairs(case.grid, o).entries.into_iter().map(|(i, j, n)| (i, j, n as f64)).collect()
     };
@@ -56,12 +60,12 @@ fn compute(case: &Case) -> Vec<f64> {
             .into_par_iter()
             .map(matrix)
             .filter(|m| !m.is_empty())
-            .map(|m| features(&m, &case.grid.levels))
+            .map(|m| features(&m, case))
             .collect(),
         Some(norm) => {
             let matrices: Vec<(Offset, Upper)> = directions.into_par_iter().map(|o| (o, matrix(o))).collect();
             let weight = |o| (-norm.length(o, case.region.spacing).powi(2)).exp();
-            vec![features(&weighted(&matrices, weight), &case.grid.levels)]
+            vec![features(&weighted(&matrices, weight), case)]
         }
     };
     mean_over_directions(&rows, CLASS.features.len())
@@ -78,7 +82,8 @@ fn weighted(matrices: &[(Offset, Upper)], weight: impl Fn(Offset) -> f64) -> Upp
 }
 
 /// The 24 features of one matrix, in the order of the class.
-fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
+fn features(matrix: &[(u16, u16, f64)], case: &Case) -> Vec<f64> {
+    let levels = &case.grid.levels;
     let twice = |i: u16, j: u16| if i == j { 1.0 } else { 2.0 };
     let total: f64 = matrix.iter().map(|&(i, j, n)| twice(i, j) * n).sum();
     if matrix.is_empty() || total == 0.0 {
@@ -94,14 +99,26 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
         }
     }
     let level = |k: u16| f64::from(levels[usize::from(k)]);
-    // Sum over the whole matrix of an expression that is symmetric in i and j.
-    let sum = |f: &dyn Fn(f64, f64, f64) -> f64| {
-        matrix.iter().map(|&(i, j, p)| twice(i, j) * f(level(i), level(j), p)).sum::<f64>()
-    };
     let mean: f64 = margin.iter().zip(levels).map(|(p, &l)| p * f64::from(l)).sum();
     let variance: f64 = margin.iter().zip(levels).map(|(p, &l)| p * (f64::from(l) - mean).powi(2)).sum();
-    let cluster = |power: i32| sum(&|i, j, p| p * (i + j - 2.0 * mean).powi(power));
-    let covariance = sum(&|i, j, p| p * (i - mean) * (j - mean));
+    // Sums over the whole matrix of expressions that are symmetric in i and j.
+    let (mut product, mut prominence, mut shade, mut tendency) = (0.0, 0.0, 0.0, 0.0);
+    let (mut contrast, mut covariance, mut energy) = (0.0, 0.0, 0.0);
+    let (mut joint_entropy, mut hxy1) = (0.0, 0.0);
+    for &(i, j, p) in &matrix {
+        let (a, b, w) = (level(i), level(j), twice(i, j));
+        let beyond = a + b - 2.0 * mean;
+        product += w * (p * a * b);
+        prominence += w * (p * beyond.powi(4));
+        shade += w * (p * beyond.powi(3));
+        tendency += w * (p * beyond.powi(2));
+        contrast += w * (p * (a - b) * (a - b));
+        covariance += w * (p * (a - mean) * (b - mean));
+        energy += w * (p * p);
+        joint_entropy += w * (-p * (p + EPSILON).log2());
+        let independent = margin[usize::from(i)] * margin[usize::from(j)];
+        hxy1 += -w * p * (independent + EPSILON).log2();
+    }
     let correlation = if variance == 0.0 { 1.0 } else { covariance / (variance + EPSILON) };
 
     // Probabilities of sums and of differences of levels.
@@ -117,21 +134,20 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
         m.iter().enumerate().filter(|(_, p)| **p != 0.0).map(|(k, p)| p * f(k as f64)).sum::<f64>()
     };
     let difference_average = over(&differences, &|k| k);
-    let many = highest as f64;
+    let many = case.part_of.map_or(highest as f64, f64::from);
 
-    let joint_entropy = sum(&|_, _, p| -p * (p + EPSILON).log2());
     let margin_entropy = entropy(margin.iter().copied());
-    let (hxy1, hxy2) = product_entropies(&matrix, &margin, twice);
+    let hxy2 = product_entropy(&margin);
     let imc1 = if margin_entropy == 0.0 { 0.0 } else { (joint_entropy - hxy1) / margin_entropy };
     // Rounding may put the product's entropy below the joint one; PyRadiomics skips such a direction.
     let imc2 = if hxy2 == joint_entropy { 0.0 } else { (1.0 - (-2.0 * (hxy2 - joint_entropy)).exp()).sqrt() };
 
     vec![
-        sum(&|i, j, p| p * i * j),
-        cluster(4),
-        cluster(3),
-        cluster(2),
-        sum(&|i, j, p| p * (i - j) * (i - j)),
+        product,
+        prominence,
+        shade,
+        tendency,
+        contrast,
         correlation,
         difference_average,
         entropy(differences.iter().copied()),
@@ -144,9 +160,14 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
         imc2,
         over(&differences, &|k| if k == 0.0 { 0.0 } else { 1.0 / (k * k) }),
         mean,
-        sum(&|_, _, p| p * p),
+        energy,
         joint_entropy,
-        maximal_correlation(&matrix, &margin),
+        // The whole region's matrix, with its empty levels, has a second eigenvalue.
+        if case.part_of.is_some_and(|n| n > 1) && levels.len() == 1 {
+            0.0
+        } else {
+            maximal_correlation(&matrix, &margin)
+        },
         matrix.iter().map(|e| e.2).fold(0.0, f64::max),
         over(&sums, &|k| k),
         entropy(sums.iter().copied()),
@@ -154,20 +175,12 @@ fn features(matrix: &[(u16, u16, f64)], levels: &[u32]) -> Vec<f64> {
     ]
 }
 
-/// `-sum p log2(px py)` and `-sum px py log2(px py)`, the latter over every pair of levels.
-fn product_entropies(
-    matrix: &[(u16, u16, f64)],
-    margin: &[f64],
-    twice: impl Fn(u16, u16) -> f64,
-) -> (f64, f64) {
-    let log = |product: f64| (product + EPSILON).log2();
-    let first = matrix
-        .iter()
-        .map(|&(i, j, p)| -twice(i, j) * p * log(margin[usize::from(i)] * margin[usize::from(j)]))
-        .sum();
+/// `-sum px py log2(px py)` over every pair of levels.
+fn product_entropy(margin: &[f64]) -> f64 {
+    let term = |product: f64| product * (product + EPSILON).log2();
     let row = |(k, &a): (usize, &f64)| {
-        let beyond: f64 = margin[k + 1..].iter().map(|&b| a * b * log(a * b)).sum();
-        -(2.0 * beyond + a * a * log(a * a))
+        let beyond: f64 = margin[k + 1..].iter().map(|&b| term(a * b)).sum();
+        -(2.0 * beyond + term(a * a))
     };
-    (first, margin.iter().enumerate().map(row).sum())
+    margin.iter().enumerate().map(row).sum()
 }

@@ -2,7 +2,6 @@
 
 use super::emphasis::Emphasis;
 use super::{Case, Compute, FeatureClass};
-use crate::texture::{neighbourhoods, offsets};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "gldm",
@@ -27,12 +26,9 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
 };
 
 fn compute(case: &Case) -> Vec<f64> {
-    let settings = case.settings;
-    let steps = offsets(&settings.distances, settings.flat_axis());
-    let found = neighbourhoods(case.grid, &steps, settings.gldm_a);
     let level = |k: u16| f64::from(case.grid.levels[usize::from(k)]);
     let elements: Vec<_> =
-        found.dependence.iter().map(|e| (level(e.level), e.size, e.count as f64)).collect();
+        case.around().dependence.iter().map(|e| (level(e.level), e.size, e.count as f64)).collect();
     let m = Emphasis::of(&elements);
     vec![
         m.entropy,

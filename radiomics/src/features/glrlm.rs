@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use osteon_kernels::ops::glrlm::runs;
+use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
 use super::emphasis::Emphasis;
 use super::{Case, Compute, FeatureClass, mean_over_directions};
-use crate::texture::{Offset, offsets, runs};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "glrlm",

@@ -1,8 +1,10 @@
 //! Grey level size zone matrix (Thibault et al. 2014; PyRadiomics `glszm.py`), 26-connected.
 
+use osteon_kernels::ops::glszm::zones;
+use osteon_kernels::voxels::offsets;
+
 use super::emphasis::Emphasis;
 use super::{Case, Compute, FeatureClass};
-use crate::texture::{offsets, zones};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "glszm",

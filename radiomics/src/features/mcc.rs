@@ -64,8 +64,9 @@ fn largest(n: usize, top: &[f64], apply: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
         let product = apply(&next);
         diagonal.push(dot(&next, &product));
         basis.push(std::mem::replace(&mut next, product));
+        // Fewer steps are never enough.
         let check = step < 8 || step % 8 == 0 || step + 2 >= n;
-        if check {
+        if check && step + 1 >= 8.min(n - 1) {
             let (found, residual) = largest_of_tridiagonal(&diagonal, &beside);
             value = found;
             // The last component of the Ritz vector times what is left over.
@@ -74,7 +75,7 @@ fn largest(n: usize, top: &[f64], apply: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
                 let along = dot(b, &rest);
                 rest.iter_mut().zip(b).for_each(|(x, b)| *x -= along * b);
             }
-            if residual * dot(&rest, &rest).sqrt() < ENOUGH && step + 1 >= 8.min(n - 1) {
+            if residual * dot(&rest, &rest).sqrt() < ENOUGH {
                 return value;
             }
         }

@@ -4,16 +4,22 @@
 mod emphasis;
 mod firstorder;
 mod glcm;
+mod glcm_one_way;
 mod gldm;
 mod glrlm;
 mod glszm;
 mod mcc;
 mod ngtdm;
 mod shape;
+mod shape2d;
+
+use std::sync::OnceLock;
+
+use osteon_kernels::ops::neighbourhood::{Neighbourhood, neighbourhoods};
+use osteon_kernels::voxels::{LevelGrid, offsets};
 
 use crate::roi::Region;
 use crate::settings::Settings;
-use crate::texture::LevelGrid;
 
 /// What features are computed from: one region of one image.
 #[derive(Debug)]
@@ -26,6 +32,30 @@ pub struct Case<'a> {
     pub grid: &'a LevelGrid,
     /// Parameters.
     pub settings: &'a Settings,
+    /// The highest grey level of the region that this one is the neighbourhood of a voxel in.
+    part_of: Option<u32>,
+    /// What surrounds each voxel, once some class asks for it.
+    around: OnceLock<Neighbourhood>,
+}
+
+impl<'a> Case<'a> {
+    /// A region with the values and grey levels of its voxels.
+    pub fn new(region: &'a Region, values: &'a [f64], grid: &'a LevelGrid, settings: &'a Settings) -> Self {
+        Self { region, values, grid, settings, part_of: None, around: OnceLock::new() }
+    }
+
+    /// The same as the neighbourhood of a voxel in a region whose highest grey level is `highest`.
+    pub(crate) fn part_of(self, highest: u32) -> Self {
+        Self { part_of: Some(highest), ..self }
+    }
+
+    /// The neighbourhoods of all voxels, which classes share.
+    fn around(&self) -> &Neighbourhood {
+        self.around.get_or_init(|| {
+            let steps = offsets(&self.settings.distances, self.settings.flat_axis());
+            neighbourhoods(self.grid, &steps, self.settings.gldm_a)
+        })
+    }
 }
 
 /// A class of features.
@@ -47,13 +77,23 @@ pub struct FeatureClass {
 pub enum Compute {
     /// The form of the region; once per region, whatever images are made of it.
     OfForm(fn(&Region) -> Vec<f64>),
+    /// The form of a region that is one voxel thick along an axis (0 x, 1 y, 2 z).
+    OfPlane(fn(&Region, usize) -> Vec<f64>),
     /// The values of an image in the region.
     OfValues(fn(&Case) -> Vec<f64>),
 }
 
 /// All classes, in the order of the columns.
-pub const CLASSES: [FeatureClass; 7] =
-    [shape::CLASS, firstorder::CLASS, glcm::CLASS, gldm::CLASS, glrlm::CLASS, glszm::CLASS, ngtdm::CLASS];
+pub const CLASSES: [FeatureClass; 8] = [
+    shape::CLASS,
+    shape2d::CLASS,
+    firstorder::CLASS,
+    glcm::CLASS,
+    gldm::CLASS,
+    glrlm::CLASS,
+    glszm::CLASS,
+    ngtdm::CLASS,
+];
 
 impl FeatureClass {
     /// Features computed when none is named.
@@ -91,6 +131,7 @@ mod tests {
             counts,
             [
                 ("shape", 17, 14),
+                ("shape2D", 10, 9),
                 ("firstorder", 19, 18),
                 ("glcm", 24, 24),
                 ("gldm", 14, 14),

@@ -1,7 +1,6 @@
 //! Neighbouring grey tone difference matrix (Amadasun and King 1989; PyRadiomics `ngtdm.py`).
 
 use super::{Case, Compute, FeatureClass};
-use crate::texture::{neighbourhoods, offsets};
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
     name: "ngtdm",
@@ -11,13 +10,12 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
 };
 
 fn compute(case: &Case) -> Vec<f64> {
-    let settings = case.settings;
-    let steps = offsets(&settings.distances, settings.flat_axis());
-    let found = neighbourhoods(case.grid, &steps, 0);
+    let found = case.around();
+    let difference = found.difference();
     let total = case.grid.count() as f64;
     // Level i, its probability p, and its summed difference s.
     let rows: Vec<[f64; 3]> = (0..case.grid.levels.len())
-        .map(|k| [f64::from(case.grid.levels[k]), found.voxels[k] as f64 / total, found.difference[k]])
+        .map(|k| [f64::from(case.grid.levels[k]), found.voxels[k] as f64 / total, difference[k]])
         .collect();
     let differences: f64 = rows.iter().map(|r| r[2]).sum();
     let weighted: f64 = rows.iter().map(|r| r[1] * r[2]).sum();

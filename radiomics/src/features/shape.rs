@@ -1,9 +1,11 @@
 //! Shape of a region in space (PyRadiomics `shape.py`).
 
 use nalgebra::{Matrix3, SymmetricEigen};
+use osteon_kernels::ops::diameter::{Diameters, diameters};
+use osteon_kernels::ops::mesh::{Mesh, Solid};
+use osteon_kernels::voxels::rows;
 
 use super::{Compute, FeatureClass};
-use crate::mesh::{Diameters, Mesh, Solid, diameters};
 use crate::roi::Region;
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -32,9 +34,9 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
 };
 
 fn compute(region: &Region) -> Vec<f64> {
-    let solid = Solid::new(region);
+    let solid = Solid::new(region.size, &region.voxels, region.spacing);
     let (Mesh { volume, area }, Diameters { slice, row, column, space }) =
-        rayon::join(|| Mesh::of(&solid), || diameters(&solid, region));
+        rayon::join(|| Mesh::of(&solid), || diameters(&solid));
     let [least, minor, major] = axes(region);
     let length = |eigenvalue: f64| 4.0 * eigenvalue.sqrt();
     let sphere = (36.0 * std::f64::consts::PI * volume * volume).cbrt();
@@ -65,13 +67,21 @@ fn compute(region: &Region) -> Vec<f64> {
 fn axes(region: &Region) -> [f64; 3] {
     // Integer moments: exact, whatever the order.
     let (mut first, mut second) = ([0i128; 3], [[0i128; 3]; 3]);
-    for &voxel in &region.voxels {
-        let at = region.place(voxel).map(|p| p as i64);
-        for a in 0..3 {
-            first[a] += i128::from(at[a]);
-            for b in a..3 {
-                second[a][b] += i128::from(at[a] * at[b]);
-            }
+    for row in rows(region.size, &region.voxels) {
+        let n = row.voxels.len() as i64;
+        let (y, z) = (row.y as i64, row.z as i64);
+        let (mut x, mut xx) = (0i64, 0i64);
+        for at in row.x() {
+            x += at as i64;
+            xx += (at * at) as i64;
+        }
+        for (sum, part) in first.iter_mut().zip([x, n * y, n * z]) {
+            *sum += i128::from(part);
+        }
+        for (sums, parts) in
+            second.iter_mut().zip([[xx, x * y, x * z], [0, n * y * y, n * y * z], [0, 0, n * z * z]])
+        {
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += i128::from(part));
         }
     }
     let n = region.voxels.len() as i128;

@@ -1,28 +1,30 @@
 //! Image filters: what is computed from before features are (PyRadiomics `imageType`).
 //!
-//! Filters act on the whole image, as in PyRadiomics. A new filter is one file and one arm of
-//! [`Filter::from_value`], [`Filter::images`].
+//! Filters act on the whole image, as in PyRadiomics, but are computed only in a window round the
+//! regions: from the voxels, lines or extremes of the whole image that they depend on there. A new
+//! filter is one file, one line of `NAMES` and one arm of `Filter::images`.
 
 mod gradient;
 mod laplacian;
-mod lines;
+mod local_pattern;
 mod normalise;
+mod options;
 mod pointwise;
+mod spherical_pattern;
+mod taps;
 mod wavelet;
 
-use std::sync::Arc;
-
-use serde_json::Value;
-
 use crate::error::RadiomicsError;
-use crate::image::Image;
-use crate::settings::unknown;
+use crate::image::{Image, Samples};
+use crate::roi::{Region, Window};
+use crate::settings::{Settings, unknown};
 
-pub(crate) use lines::Volume;
+pub use local_pattern::Code;
 pub(crate) use normalise::normalise;
+pub use options::FilterSettings;
 
 /// A filter that gives one image or several.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
     /// The image itself.
     Original,
@@ -34,100 +36,108 @@ pub enum Filter {
     Logarithm,
     /// Exponentials.
     Exponential,
-    /// Length of the gradient per mm.
+    /// Length of the gradient.
     Gradient,
-    /// Laplacian of Gaussian: sigma in mm, and its part of the name (`4-0`).
-    Laplacian(f64, String),
-    /// The eight bands of a stationary wavelet transform (coif1, one level).
+    /// Laplacian of Gaussian, an image per sigma.
+    Laplacian,
+    /// The bands of a stationary wavelet transform.
     Wavelet,
+    /// Local binary patterns in planes.
+    LocalPattern2D,
+    /// Local binary patterns in space, an image per degree and one of kurtosis.
+    LocalPattern3D,
 }
 
 /// Names in a parameter file.
-const NAMES: [&str; 8] =
-    ["Original", "Square", "SquareRoot", "Logarithm", "Exponential", "Gradient", "LoG", "Wavelet"];
+const NAMES: [(&str, Filter); 10] = [
+    ("Original", Filter::Original),
+    ("Square", Filter::Square),
+    ("SquareRoot", Filter::SquareRoot),
+    ("Logarithm", Filter::Logarithm),
+    ("Exponential", Filter::Exponential),
+    ("Gradient", Filter::Gradient),
+    ("LoG", Filter::Laplacian),
+    ("Wavelet", Filter::Wavelet),
+    ("LBP2D", Filter::LocalPattern2D),
+    ("LBP3D", Filter::LocalPattern3D),
+];
 
-/// A filtered image under the name its columns begin with; `None` is the image itself.
-#[derive(Debug, Clone)]
+/// A filtered image under the name its columns begin with.
+#[derive(Debug)]
 pub(crate) struct View {
     pub name: String,
-    pub image: Option<Arc<Image>>,
+    /// Values and the window of the image that they cover; `None` is the image itself.
+    pub part: Option<(Samples, Window)>,
 }
 
 impl Filter {
-    /// The filters of an entry of `imageType`.
+    /// The filter of an entry of `imageType`.
     ///
     /// # Errors
-    /// If there is no filter of this name, or an option is unknown or out of range.
-    pub fn from_value(name: &str, options: &Value) -> Result<Vec<Self>, RadiomicsError> {
-        let known: &[&str] = match name {
-            "LoG" => &["sigma"],
-            "Wavelet" => &["wavelet", "level", "start_level"],
-            _ => &[],
-        };
-        for key in options.as_object().into_iter().flat_map(|o| o.keys()) {
-            if !known.contains(&key.as_str()) {
-                return Err(unknown(key, known.iter().copied()));
-            }
-        }
-        Ok(match name {
-            "Original" => vec![Self::Original],
-            "Square" => vec![Self::Square],
-            "SquareRoot" => vec![Self::SquareRoot],
-            "Logarithm" => vec![Self::Logarithm],
-            "Exponential" => vec![Self::Exponential],
-            "Gradient" => vec![Self::Gradient],
-            "LoG" => {
-                let wrong =
-                    || RadiomicsError::setting("sigma", &options["sigma"], "a list of numbers above 0");
-                let sigma = |v: &Value| {
-                    let mm = v.as_f64().filter(|s| *s > 0.0 && s.is_finite())?;
-                    // Written as Python writes the number.
-                    Some(Self::Laplacian(mm, v.to_string().replace('.', "-")))
-                };
-                let list = options["sigma"].as_array().filter(|l| !l.is_empty()).ok_or_else(wrong)?;
-                list.iter().map(sigma).collect::<Option<Vec<_>>>().ok_or_else(wrong)?
-            }
-            "Wavelet" => {
-                let fixed = [
-                    ("wavelet", Value::from("coif1")),
-                    ("level", Value::from(1)),
-                    ("start_level", Value::from(0)),
-                ];
-                for (key, only) in fixed {
-                    if !options[key].is_null() && options[key] != only {
-                        return Err(RadiomicsError::setting(key, &options[key], only.to_string()));
-                    }
-                }
-                vec![Self::Wavelet]
-            }
-            _ => return Err(unknown(name, NAMES)),
-        })
+    /// If there is no filter of this name.
+    pub(crate) fn named(name: &str) -> Result<Self, RadiomicsError> {
+        let found = NAMES.iter().find(|(n, _)| *n == name).map(|(_, filter)| *filter);
+        found.ok_or_else(|| unknown(name, NAMES.map(|(n, _)| n)))
     }
 
-    /// The filtered images.
+    /// Its name in a parameter file.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, filter)| *filter == self).map_or("", |(name, _)| name)
+    }
+
+    /// The filtered images in a window; local patterns in space only at the voxels of `regions`.
     ///
     /// # Errors
-    /// If the image is too small for the filter.
-    pub(crate) fn images(&self, image: &Image) -> Result<Vec<View>, RadiomicsError> {
-        let one =
-            |name: &str, filtered: Image| vec![View { name: name.into(), image: Some(Arc::new(filtered)) }];
+    /// If the image is too small for the filter, or a parameter that it needs is missing.
+    pub(crate) fn images(
+        self,
+        image: &Image,
+        window: Window,
+        regions: &[&Region],
+        settings: &Settings,
+    ) -> Result<Vec<View>, RadiomicsError> {
+        let options = &settings.filter;
+        let view = |name: String, samples: Samples| View { name, part: Some((samples, window)) };
+        let one = |name: &str, samples: Samples| vec![view(name.to_owned(), samples)];
         Ok(match self {
-            Self::Original => vec![View { name: "original".into(), image: None }],
-            Self::Square => one("square", pointwise::square(image)),
-            Self::SquareRoot => one("squareroot", pointwise::square_root(image)),
-            Self::Logarithm => one("logarithm", pointwise::logarithm(image)),
-            Self::Exponential => one("exponential", pointwise::exponential(image)),
-            Self::Gradient => one("gradient", gradient::gradient(image)),
-            Self::Laplacian(sigma, text) => {
-                one(&format!("log-sigma-{text}-mm-3D"), laplacian::laplacian(image, *sigma)?)
+            Self::Original => vec![View { name: "original".into(), part: None }],
+            Self::Square => one("square", pointwise::square(image, window)),
+            Self::SquareRoot => one("squareroot", pointwise::square_root(image, window)),
+            Self::Logarithm => one("logarithm", pointwise::logarithm(image, window)),
+            Self::Exponential => one("exponential", pointwise::exponential(image, window)),
+            Self::Gradient => {
+                one("gradient", gradient::gradient(image, window, options.gradient_use_spacing))
             }
-            Self::Wavelet => wavelet::bands(image)
-                .into_iter()
-                .map(|(letters, band)| View {
-                    name: format!("wavelet-{letters}"),
-                    image: Some(Arc::new(band)),
-                })
-                .collect(),
+            Self::Laplacian if options.sigma.is_empty() => {
+                return Err(RadiomicsError::setting("sigma", "missing", "a list of numbers above 0"));
+            }
+            Self::Laplacian => {
+                let filtered = |(sigma, text): &(f64, String)| {
+                    let filtered = laplacian::laplacian(image, window, *sigma)?;
+                    Ok(view(format!("log-sigma-{text}-mm-3D"), filtered))
+                };
+                options.sigma.iter().map(filtered).collect::<Result<_, RadiomicsError>>()?
+            }
+            Self::Wavelet => {
+                let how = wavelet::Decomposition {
+                    taps: taps::Taps::of(&options.wavelet)?,
+                    skipped: options.start_level,
+                    levels: options.level,
+                    flat: settings.flat_axis(),
+                };
+                let bands = wavelet::bands(image, window, &how).into_iter();
+                bands.map(|(end, band)| view(format!("wavelet{end}"), band)).collect()
+            }
+            Self::LocalPattern2D => {
+                let (axis, radius) = (2 - settings.force_2d_dimension, options.lbp_2d_radius);
+                let (samples, code) = (options.lbp_2d_samples, options.lbp_2d_method);
+                one("lbp-2D", local_pattern::local_pattern(image, window, axis, radius, samples, code))
+            }
+            Self::LocalPattern3D => {
+                let images =
+                    spherical_pattern::spherical_pattern(image, window, regions, options).into_iter();
+                images.map(|(name, samples)| view(name, samples)).collect()
+            }
         })
     }
 }

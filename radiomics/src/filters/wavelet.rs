@@ -1,92 +1,127 @@
-//! Stationary wavelet transform with coif1, one level (PyWavelets `swtn`, PyRadiomics
-//! `getWaveletImage`): the image is continued periodically, after a dimension of odd size got its
-//! first plane once more. Letters are those of x, y, z; L low, H high.
+//! Stationary wavelet transform (PyWavelets `swtn`, PyRadiomics `getWaveletImage`): the image is
+//! continued periodically, after a dimension of odd size got its first plane once more. Letters are
+//! those of x, y, z; L low, H high. Each level decomposes the approximation of the one before, with the
+//! same taps. Terms are added in PyWavelets' order but within half a filter of the end of a line, where
+//! single-precision images may differ in their last bits.
 
-use super::lines::Volume;
+use std::ops::{AddAssign, Mul};
+
+use osteon_kernels::ops::convolve::convolve;
+use osteon_kernels::simd::Level;
+use osteon_kernels::voxels::{Real, Volume};
+
+use super::taps::Taps;
 use crate::image::{Image, Samples};
+use crate::roi::Window;
 
-/// Low-pass decomposition filter of coif1 (Daubechies 1993), with the digits PyWavelets 1.8 has.
-const LOW: [f64; 6] = [
-    -0.015655728135791993,
-    -0.07273261951252645,
-    0.3848648468648578,
-    0.8525720202116004,
-    0.3378976624574818,
-    -0.07273261951252645,
-];
-
-/// The same as its single-precision transform has them: the fourth is not the nearest to the above.
-const LOW_SINGLE: [f32; 6] = [-0.015655728, -0.07273262, 0.38486484, 0.85257196, 0.33789766, -0.07273262];
-
-/// The high-pass filter of an orthogonal wavelet.
-fn high<T: Copy + std::ops::Neg<Output = T>>(low: &[T; 6]) -> [T; 6] {
-    std::array::from_fn(|j| if j % 2 == 0 { -low[5 - j] } else { low[5 - j] })
+/// What is decomposed how often.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decomposition {
+    pub taps: Taps,
+    /// Levels without bands of their own.
+    pub skipped: usize,
+    /// Levels with bands.
+    pub levels: usize,
+    /// The axis that is left as it is.
+    pub flat: Option<usize>,
 }
 
-/// The bands in PyRadiomics' order, the approximation LLL last.
-pub(super) fn bands(image: &Image) -> Vec<(String, Image)> {
-    let single = matches!(image.samples, Samples::F32(_));
-    let whole = even(image);
-    let mut all: Vec<(String, Volume)> = vec![(String::new(), whole)];
-    for axis in 0..3 {
+/// The bands in PyRadiomics' order by the ends of their names (`-HLL`, `2-HLL`), the last approximation
+/// at the end, in a window.
+pub(super) fn bands(image: &Image, window: Window, how: &Decomposition) -> Vec<(String, Samples)> {
+    let (size, taps) = (image.geometry.size, &how.taps);
+    match &image.samples {
+        Samples::F32(values) => {
+            let found = levels(size, window, how, [&taps.low_single, &taps.high_single], |k| values[k]);
+            found.into_iter().map(|(end, band)| (end, Samples::F32(band))).collect()
+        }
+        samples => {
+            let found = levels(size, window, how, [&taps.low, &taps.high], |k| samples.get(k));
+            found.into_iter().map(|(end, band)| (end, Samples::F64(band))).collect()
+        }
+    }
+}
+
+/// The same for values at places of an image of `size`.
+fn levels<T: Real + Mul<Output = T> + AddAssign>(
+    size: [usize; 3],
+    window: Window,
+    how: &Decomposition,
+    taps: [&[T]; 2],
+    value: impl Fn(usize) -> T,
+) -> Vec<(String, Vec<T>)> {
+    let mut found = Vec::new();
+    let last = how.skipped + how.levels;
+    // An approximation that is decomposed again is needed everywhere, with every dimension even.
+    let even = size.map(|n| n + n % 2);
+    let mut before: Option<Vec<T>> = None;
+    for level in 1..=last {
+        let here = if level == last { window } else { Window::whole(even) };
+        let part = match &before {
+            None => extended(size, here, how.flat, taps[0].len(), &value),
+            Some(values) => extended(even, here, how.flat, taps[0].len(), |k| values[k]),
+        };
+        let mut all = transformed(part, how.flat, taps);
+        if level > how.skipped {
+            let number =
+                if level == how.skipped + 1 { String::new() } else { (level - how.skipped).to_string() };
+            let in_window = |band: &Volume<Vec<T>>| match level == last {
+                true => band.values.clone(),
+                false => band.cropped(window.corner, window.size).values,
+            };
+            all.rotate_left(1);
+            let kept = if level == last { all.len() } else { all.len() - 1 };
+            found.extend(all[..kept].iter().map(|(l, band)| (format!("{number}-{l}"), in_window(band))));
+            all.rotate_right(1);
+        }
+        before = Some(all.swap_remove(0).1.values);
+    }
+    found
+}
+
+/// The window with what filters of `taps` taps reach beyond it.
+fn extended<T: Copy>(
+    size: [usize; 3],
+    window: Window,
+    flat: Option<usize>,
+    taps: usize,
+    value: impl Fn(usize) -> T,
+) -> Volume<Vec<T>> {
+    let [x, y, z] = [0, 1, 2].map(|axis| {
+        let n = size[axis];
+        let (before, after) = if flat == Some(axis) { (0, 0) } else { (taps / 2 - 1, taps / 2) };
+        // Periodic with an even period; a line of odd length has its first voxel once more at the end.
+        let period = n + n % 2;
+        let place = move |k: usize| (k + before * period - before) % period % n;
+        let range = window.range(axis);
+        (range.start..range.end + before + after).map(place).collect::<Vec<_>>()
+    });
+    let mut values = Vec::with_capacity(x.len() * y.len() * z.len());
+    for &z in &z {
+        for &y in &y {
+            let row = (z * size[1] + y) * size[0];
+            values.extend(x.iter().map(|x| value(row + x)));
+        }
+    }
+    Volume { size: [x.len(), y.len(), z.len()], values }
+}
+
+/// The bands of an extended part by their letters, the approximation first.
+fn transformed<T: Real + Mul<Output = T> + AddAssign>(
+    part: Volume<Vec<T>>,
+    flat: Option<usize>,
+    [low, high]: [&[T]; 2],
+) -> Vec<(String, Volume<Vec<T>>)> {
+    let mut all = vec![(String::new(), part)];
+    for axis in (0..3).filter(|a| flat != Some(*a)) {
         all = all
             .into_iter()
             .flat_map(|(letters, volume)| {
-                let low = volume.along(axis, |line, out| convolve(line, out, &LOW, &LOW_SINGLE, single));
-                let high = volume
-                    .along(axis, |line, out| convolve(line, out, &high(&LOW), &high(&LOW_SINGLE), single));
-                [(letters.clone() + "L", low), (letters + "H", high)]
+                let places: Vec<usize> = (0..volume.size[axis]).collect();
+                let filter = |taps: &[T]| convolve(Level::current(), &volume, axis, taps, &places);
+                [(letters.clone() + "L", filter(low)), (letters + "H", filter(high))]
             })
             .collect();
     }
-    all.rotate_left(1);
-    all.into_iter().map(|(letters, volume)| (letters, cropped(image, &volume, single))).collect()
-}
-
-/// The image with every dimension even.
-fn even(image: &Image) -> Volume {
-    let [nx, ny, nz] = image.geometry.size;
-    let size = image.geometry.size.map(|n| n + n % 2);
-    let mut values = Vec::with_capacity(size.iter().product());
-    for z in 0..size[2] {
-        for y in 0..size[1] {
-            let row = (z % nz * ny + y % ny) * nx;
-            values.extend((0..size[0]).map(|x| image.samples.get(row + x % nx)));
-        }
-    }
-    Volume { size, values }
-}
-
-/// The part of a band that lies over the image.
-fn cropped(image: &Image, band: &Volume, single: bool) -> Image {
-    let [nx, ny, nz] = image.geometry.size;
-    let rows = (0..nz * ny).flat_map(|k| {
-        let start = (k / ny * band.size[1] + k % ny) * band.size[0];
-        band.values[start..start + nx].iter()
-    });
-    let samples = if single {
-        Samples::F32(rows.map(|&v| v as f32).collect())
-    } else {
-        Samples::F64(rows.copied().collect())
-    };
-    Image { geometry: image.geometry.clone(), samples }
-}
-
-/// Periodic convolution, `out[o] = sum_j filter[j] line[o + 3 - j]`, terms added in PyWavelets'
-/// order and precision.
-fn convolve(line: &[f64], out: &mut [f64], filter: &[f64; 6], single_filter: &[f32; 6], single: bool) {
-    let n = line.len();
-    // out[o] needs line[o - 2] to line[o + 3].
-    let mut window = vec![0.0; n + 5];
-    for (k, x) in window.iter_mut().enumerate() {
-        *x = line[(k + 2 * n - 2) % n];
-    }
-    for (out, terms) in out.iter_mut().zip(window.windows(6)) {
-        let terms = terms.iter().rev();
-        *out = if single {
-            f64::from(terms.zip(single_filter).fold(0f32, |sum, (x, f)| sum + f * *x as f32))
-        } else {
-            terms.zip(filter).fold(0.0, |sum, (x, f)| sum + f * x)
-        };
-    }
+    all
 }

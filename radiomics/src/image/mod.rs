@@ -1,13 +1,17 @@
 //! Images and masks: voxels on a grid in patient space.
 
 mod bytes;
+pub(crate) mod dicom;
 mod geometry;
+mod mask;
 mod nifti;
+mod nifti_write;
 mod nrrd;
 
 use std::path::Path;
 
 pub use geometry::Geometry;
+pub use mask::Mask;
 
 use crate::error::RadiomicsError;
 
@@ -57,19 +61,25 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads `.nii`, `.nii.gz`, `.nrrd` or `.nhdr`.
+    /// Reads `.nii`, `.nii.gz`, `.nrrd`, `.nhdr`, a DICOM file, or a folder that holds a DICOM series
+    /// (`FOLDER#SeriesInstanceUID` where it holds several).
     ///
     /// # Errors
     /// If the file cannot be read, is not of its format, is truncated, or has more than three
-    /// dimensions or axes that are not orthogonal.
+    /// dimensions or axes that are not orthogonal; if the slices of a series are not one regular grid.
     pub fn read(path: &Path) -> Result<Self, RadiomicsError> {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
         let image = if name.ends_with(".nii") || name.ends_with(".nii.gz") {
             nifti::read(path)?
         } else if name.ends_with(".nrrd") || name.ends_with(".nhdr") {
             nrrd::read(path)?
+        } else if dicom::is_ours(path) {
+            dicom::read(path)?
+        } else if !dicom::series::split(path).0.exists() {
+            return Err(RadiomicsError::io(path, std::io::ErrorKind::NotFound.into()));
         } else {
-            return Err(RadiomicsError::format(path, "not a known image: .nii, .nii.gz, .nrrd or .nhdr"));
+            let reason = "not a known image: .nii, .nii.gz, .nrrd, .nhdr or DICOM";
+            return Err(RadiomicsError::format(path, reason));
         };
         if !image.geometry.is_orthonormal() {
             return Err(RadiomicsError::format(
@@ -95,7 +105,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Reads a mask in one of the formats of [`Image::read`].
+    /// Reads a mask in one of the formats of [`Image::read`]; [`Mask::read`] knows more.
     ///
     /// # Errors
     /// As [`Image::read`]; or if a voxel is not an integer in `0..=65535`.

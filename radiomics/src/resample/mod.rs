@@ -1,15 +1,18 @@
 //! Resampling to another voxel spacing (PyRadiomics `resampleImage`, ITK `ResampleImageFilter`).
 //!
-//! The new grid is anchored to the outer corner of the old one and covers the region with a
+//! The new grid is anchored to the outer corner of the old one (under the IBSI profile their centres lie in
+//! one place) and covers the region with a
 //! margin; the image is interpolated, the mask takes its nearest voxel. Values of an integer image
 //! are cut to integers, as ITK casts them.
 
-mod spline;
+mod onto;
+pub(crate) mod spline;
 
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
 use crate::image::{Geometry, Image, Samples};
+use crate::profile::Profile;
 use crate::roi::Region;
 use crate::settings::Settings;
 
@@ -83,10 +86,18 @@ pub(crate) fn resample(
     for k in 0..3 {
         let ratio = old.spacing[k] / spacing[k];
         let (start, count) = (region.corner[k] as f64, region.size[k] as f64);
-        let low = ((start - 0.5) * ratio - pad).floor().max(0.0);
         let most = (old.size[k] as f64 * ratio).ceil() - 1.0;
-        let high = ((start + count - 0.5) * ratio + pad).ceil().min(most);
-        first[k] = 0.5 * (spacing[k] - old.spacing[k]) / old.spacing[k] + low / ratio;
+        // Place of the first voxel of a new grid over the whole image, and how PyRadiomics counts from it.
+        let (anchor, zero) = match settings.profile {
+            Profile::PyRadiomics => (0.5 * (spacing[k] - old.spacing[k]) / old.spacing[k], 0.0),
+            Profile::Ibsi => {
+                let anchor = 0.5 * (old.size[k] as f64 - 1.0 - most / ratio);
+                (anchor, anchor)
+            }
+        };
+        let low = ((start - 0.5 - zero) * ratio - pad).floor().max(0.0);
+        let high = ((start + count - 0.5 - zero) * ratio + pad).ceil().min(most);
+        first[k] = anchor + low / ratio;
         size[k] = (high - low) as usize + 1;
     }
     if size.iter().map(|n| *n as f64).product::<f64>() > f64::from(u32::MAX) {

@@ -1,22 +1,34 @@
 //! Cubic B-splines on mirrored images (Unser, Aldroubi and Eden 1993; ITK
 //! `BSplineInterpolateImageFunction`).
 
-use crate::filters::Volume;
+use osteon_kernels::voxels::{Tile, Volume, WIDTH};
+
 use crate::image::Image;
 
 /// Part of a coefficient that the start of the recursion may neglect.
 const TOLERANCE: f64 = 1e-10;
 
 /// The coefficients whose spline passes through the voxels, x fastest.
-pub(super) fn coefficients(image: &Image) -> Vec<f64> {
-    let values = (0..image.samples.len()).map(|k| image.samples.get(k)).collect();
+pub(crate) fn coefficients(image: &Image) -> Vec<f64> {
+    let values: Vec<f64> = (0..image.samples.len()).map(|k| image.samples.get(k)).collect();
     let mut volume = Volume { size: image.geometry.size, values };
     for axis in 0..3 {
-        if volume.size[axis] > 1 {
-            volume = volume.along(axis, decompose);
+        let places: Vec<usize> = (0..volume.size[axis]).collect();
+        if places.len() > 1 {
+            volume = volume.along(axis, &places, places.len(), lines);
         }
     }
     volume.values
+}
+
+/// Coefficients of the lines of a tile.
+fn lines(read: &Tile<f64>, out: &mut Tile<f64>) {
+    let mut done = vec![0.0; read.len()];
+    for lane in 0..WIDTH {
+        let line: Vec<f64> = read.iter().map(|tile| tile[lane]).collect();
+        decompose(&line, &mut done);
+        out.iter_mut().zip(&done).for_each(|(tile, x)| tile[lane] = *x);
+    }
 }
 
 /// Coefficients of one line.
@@ -60,7 +72,7 @@ fn first(line: &[f64], pole: f64) -> f64 {
 }
 
 /// The spline at a place.
-pub(super) fn value(coefficients: &[f64], size: [usize; 3], at: [f64; 3]) -> f64 {
+pub(crate) fn value(coefficients: &[f64], size: [usize; 3], at: [f64; 3]) -> f64 {
     let [nx, ny, _] = size;
     let axis = |k: usize| {
         let low = at[k].floor();

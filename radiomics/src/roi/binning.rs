@@ -7,6 +7,8 @@
 //! double precision whatever the image is, as PyRadiomics 3.0.1 under numpy 1 (numpy 2 rounds the
 //! first edge of a single-precision image, which moves values that lie exactly on an edge).
 
+use osteon_kernels::ops::histogram::Edges;
+
 use crate::error::RadiomicsError;
 use crate::image::Samples;
 
@@ -15,6 +17,13 @@ use crate::image::Samples;
 pub enum Binning {
     /// Bins of this width.
     Width(f64),
+    /// Bins of this width from a value on, or from the minimum.
+    WidthFrom {
+        /// Width of a bin.
+        width: f64,
+        /// Where the first begins.
+        start: Option<f64>,
+    },
     /// This many bins between minimum and maximum.
     Count(u32),
 }
@@ -34,9 +43,13 @@ pub fn discretise(
 ) -> Result<Vec<u32>, RadiomicsError> {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match binning {
-        Binning::Width(width) => {
-            let start = low - modulo(low, width);
+    let edges = match binning {
+        Binning::Width(width) | Binning::WidthFrom { width, .. } => {
+            let start = match binning {
+                // A value below the start would have no bin.
+                Binning::WidthFrom { start, .. } => start.unwrap_or(low).min(low),
+                _ => low - modulo(low, width),
+            };
             let step = (start + width) - start;
             if (high - start) / width >= MOST_BINS || step <= 0.0 {
                 let reason = format!(
@@ -45,27 +58,13 @@ pub fn discretise(
                 );
                 return Err(RadiomicsError::Region { label: label.to_owned(), reason });
             }
-            let edge = |i: i64| start + i as f64 * step;
-            Ok(values
-                .iter()
-                .map(|&v| {
-                    let mut i = ((v - start) / step) as i64;
-                    // The division may round across an edge.
-                    while edge(i) > v {
-                        i -= 1;
-                    }
-                    while edge(i + 1) <= v {
-                        i += 1;
-                    }
-                    (i + 1) as u32
-                })
-                .collect())
+            Edges::Regular { start, step }
         }
         Binning::Count(count) => {
-            let edges = histogram_edges(low, high, count, matches!(samples, Samples::F32(_)));
-            Ok(values.iter().map(|v| edges.partition_point(|e| e <= v) as u32).collect())
+            Edges::Listed(histogram_edges(low, high, count, matches!(samples, Samples::F32(_))))
         }
-    }
+    };
+    Ok(edges.levels(values))
 }
 
 /// The remainder with the sign of the divisor, as Python has it.
@@ -98,6 +97,13 @@ mod tests {
         assert_eq!(levels(&[30.0, 49.0, 50.0, 75.0], Binning::Width(25.0)), [1, 1, 2, 3]);
         assert_eq!(levels(&[-30.0, -25.0, 0.0], Binning::Width(25.0)), [1, 2, 3]);
         assert_eq!(levels(&[4.0, 4.0], Binning::Width(25.0)), [1, 1]);
+    }
+
+    #[test]
+    fn a_width_from_the_minimum_or_a_given_value() {
+        let from = |start| Binning::WidthFrom { width: 25.0, start };
+        assert_eq!(levels(&[30.0, 54.0, 55.0, 80.0], from(None)), [1, 1, 2, 3]);
+        assert_eq!(levels(&[30.0, 54.0, 55.0, 80.0], from(Some(-10.0))), [2, 3, 3, 4]);
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! Regions: the voxels of a label, inside their bounding box.
 
 mod binning;
+mod crop;
+mod islands;
 mod resegment;
 mod selection;
+mod window;
 
 pub use binning::{Binning, discretise};
+pub(crate) use crop::cropped;
+pub(crate) use islands::islands;
 pub use resegment::{Resegment, ResegmentMode};
 pub use selection::Selection;
+pub(crate) use window::Window;
 
+use osteon_kernels::voxels::{LevelError, LevelGrid, rows};
 use rayon::prelude::*;
 
 use crate::error::RadiomicsError;
-use crate::image::{Image, Labels};
+use crate::image::{Image, Labels, Samples};
 
 /// The voxels of one label (or of several together) inside their bounding box.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +89,8 @@ impl Region {
     ) -> Result<Self, RadiomicsError> {
         let [nx, ny, _] = labels.geometry.size;
         let size: [usize; 3] = std::array::from_fn(|k| bounds.high[k] - bounds.low[k] + 1);
-        if u32::try_from(size.iter().product::<usize>()).is_err() {
+        // With the margin of a mesh.
+        if u32::try_from(size.iter().map(|n| n + 2).product::<usize>()).is_err() {
             let reason = format!("its bounding box of {size:?} voxels is too large");
             return Err(RadiomicsError::Region { label, reason });
         }
@@ -121,23 +129,57 @@ impl Region {
         self.voxels.binary_search(&(((z * self.size[1] + y) * self.size[0] + x) as u32)).is_ok()
     }
 
+    /// Its box.
+    pub(crate) fn window(&self) -> Window {
+        Window { corner: self.corner, size: self.size }
+    }
+
     /// The values of an image at the voxels of the region, in their order.
     ///
     /// # Errors
     /// If one of them is NaN or infinite.
     pub fn values(&self, image: &Image) -> Result<Vec<f64>, RadiomicsError> {
-        let [nx, ny, _] = image.geometry.size;
-        let mut values = Vec::with_capacity(self.voxels.len());
-        for &voxel in &self.voxels {
-            let [x, y, z] = self.place(voxel);
-            let index = [x + self.corner[0], y + self.corner[1], z + self.corner[2]];
-            let value = image.samples.get((index[2] * ny + index[1]) * nx + index[0]);
-            if !value.is_finite() {
-                return Err(RadiomicsError::Voxel { label: self.label.clone(), index, value });
-            }
-            values.push(value);
+        self.values_in(&image.samples, Window::whole(image.geometry.size))
+    }
+
+    /// The same from samples that cover a window round the region.
+    pub(crate) fn values_in(&self, samples: &Samples, window: Window) -> Result<Vec<f64>, RadiomicsError> {
+        match samples {
+            Samples::I16(v) => self.gather(window, |k| f64::from(v[k])),
+            Samples::F32(v) => self.gather(window, |k| f64::from(v[k])),
+            Samples::F64(v) => self.gather(window, |k| v[k]),
         }
-        Ok(values)
+    }
+
+    fn gather(&self, window: Window, value: impl Fn(usize) -> f64) -> Result<Vec<f64>, RadiomicsError> {
+        let [x, y, z]: [usize; 3] = std::array::from_fn(|k| self.corner[k] - window.corner[k]);
+        let mut values = Vec::with_capacity(self.voxels.len());
+        for row in rows(self.size, &self.voxels) {
+            let start = ((z + row.z) * window.size[1] + y + row.y) * window.size[0] + x;
+            values.extend(row.x().map(|x| value(start + x)));
+        }
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(k) => {
+                let place = self.place(self.voxels[k]);
+                let index = std::array::from_fn(|a| place[a] + self.corner[a]);
+                Err(RadiomicsError::Voxel { label: self.label.clone(), index, value: values[k] })
+            }
+        }
+    }
+
+    /// Grey levels of the voxels in their places; neighbours will be sought up to `reach` away.
+    ///
+    /// # Errors
+    /// If there are more than 65535 distinct levels, or the padded box has more than 2^32 cells.
+    pub fn grid(&self, levels: &[u32], reach: u32) -> Result<LevelGrid, RadiomicsError> {
+        LevelGrid::new(self.size, &self.voxels, levels, reach).map_err(|e| {
+            let advice = match e {
+                LevelError::Levels(_) => "; use a larger binWidth, or binCount",
+                _ => "",
+            };
+            RadiomicsError::Region { label: self.label.clone(), reason: format!("{e}{advice}") }
+        })
     }
 
     /// The voxels in the bounding box of `other`; `None` if that is all of them, or none.
@@ -183,11 +225,23 @@ fn bounds(labels: &Labels) -> Vec<Bounds> {
     let none = || vec![Bounds::NONE; usize::from(u16::MAX) + 1];
     let slice = |(z, slice): (usize, &[u16])| {
         let mut found: Vec<(u16, Bounds)> = Vec::new();
-        for (k, &label) in slice.iter().enumerate().filter(|(_, l)| **l > 0) {
-            let at = [k % nx, k / nx, z];
-            match found.iter_mut().find(|(l, _)| *l == label) {
-                Some((_, b)) => b.add(at),
-                None => found.push((label, Bounds { low: at, high: at, voxels: 1 })),
+        // Most rows are empty, and most voxels of the others have the label of the one before.
+        for (y, row) in slice.chunks(nx).enumerate() {
+            if row.iter().fold(0, |any, label| any | label) == 0 {
+                continue;
+            }
+            let mut x = 0;
+            for run in row.chunk_by(|a, b| a == b) {
+                let (label, start) = (run[0], x);
+                x += run.len();
+                if label == 0 {
+                    continue;
+                }
+                let here = Bounds { low: [start, y, z], high: [x - 1, y, z], voxels: run.len() };
+                match found.iter_mut().find(|(l, _)| *l == label) {
+                    Some((_, bounds)) => bounds.join(&here),
+                    None => found.push((label, here)),
+                }
             }
         }
         found

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use osteon_kernels::ops::glcm::pairs;
+use osteon_kernels::ops::glrlm::runs;
+use osteon_kernels::ops::glszm::zones;
+use osteon_kernels::ops::neighbourhood::neighbourhoods;
+use osteon_kernels::voxels::{Extent, offsets};
 use osteon_radiomics::features::CLASSES;
-use osteon_radiomics::texture::{Extent, LevelGrid, neighbourhoods, offsets, pairs, runs, zones};
 use osteon_radiomics::{Image, Labels, Params, Region, Selection, discretise};
 use osteon_table::{Cell, ReadOptions};
 
@@ -86,7 +90,8 @@ fn compare(root: &Path, class: &str, cases: &mut Cases) {
 fn every_class_and_setting() {
     let Some(root) = folder() else { return };
     let mut cases = Cases::new();
-    for class in CLASSES {
+    // The planar image of the class shape2D is not among the data; values.rs has one.
+    for class in CLASSES.iter().filter(|c| c.name != "shape2D") {
         compare(&root, class.name, &mut cases);
     }
 }
@@ -155,7 +160,7 @@ fn matrices_are_equal_to_the_last_count() {
         let values = region.values(&image).expect("values");
         let levels =
             discretise(&values, Params::default().settings.binning, &image.samples, "1").expect("levels");
-        let grid = LevelGrid::new(&region, &levels, 1).expect("a grid");
+        let grid = region.grid(&levels, 1).expect("a grid");
         let n = grid.levels.len();
         let steps = offsets(&[1], None);
         let file =
@@ -166,10 +171,11 @@ fn matrices_are_equal_to_the_last_count() {
         assert_eq!(dense(&around.dependence, n, &sizes(&around.dependence)), stored, "{name} gldm");
 
         let (shape, stored) = file("ngtdm");
+        let difference = around.difference();
         for k in 0..n {
             let row = &stored[k * shape[1]..];
             assert_eq!(around.voxels[k] as f64, row[0], "{name} ngtdm");
-            assert!((around.difference[k] - row[1]).abs() <= 1e-11 * row[1], "{name} ngtdm");
+            assert!((difference[k] - row[1]).abs() <= 1e-11 * row[1], "{name} ngtdm");
         }
 
         let (_, stored) = file("glszm");

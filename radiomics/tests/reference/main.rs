@@ -6,3 +6,4 @@ mod baseline;
 mod data;
 mod ibsi;
 mod pyradiomics;
+mod values;

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
-use osteon_imaging::{Cases, Extraction, Results};
-use osteon_pipeline::{Budget, Ran, Shard, journal_of, run};
-use osteon_radiomics::{Params, Selection};
+use osteon_imaging::{Cases, Extraction, Grids, Need, Results};
+use osteon_pipeline::{Batch, Budget, Finished, Ran, Shard, journal_of, run};
+use osteon_radiomics::{Params, Profile, Selection};
 use osteon_study::stop::Stop;
 use osteon_study::watch::Watch;
 
+use super::maps::maps;
 use crate::args::Voice;
 use crate::failure::CommandError;
 use crate::launcher;
@@ -21,10 +22,11 @@ const FILL: f64 = 0.8;
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).args(["image", "cases"]))]
 pub struct Extract {
-    /// Image: .nii, .nii.gz, .nrrd or .nhdr
+    /// Image: .nii, .nii.gz, .nrrd, .nhdr, or a folder with a DICOM series
     #[arg(long, value_name = "FILE", requires = "mask")]
     pub image: Option<PathBuf>,
-    /// Mask on the grid of the image, 0 outside every region
+    /// Mask on the grid of the image: an image, 0 outside every region, or DICOM SEG or RTSTRUCT
+    /// (FILE#NAME takes one of its regions)
     #[arg(long, value_name = "FILE", requires = "image")]
     pub mask: Option<PathBuf>,
     /// Table of many cases: columns Image, Mask and, if wanted, Label and ID
@@ -42,9 +44,24 @@ pub struct Extract {
     #[arg(help = "Set a parameter, such as binWidth=0.25 or distances=[1,2]; may be repeated")]
     #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub set: Vec<String>,
+    /// Conventions of binning and resampling: pyradiomics or ibsi
+    #[arg(long, value_name = "NAME", default_value = "pyradiomics")]
+    pub profile: Profile,
+    /// Add SUVmax, SUVmean, SUVpeak, metabolic volume and lesion glycolysis (columns pet_*)
+    #[arg(long)]
+    pub pet: bool,
+    /// Compute features round every voxel of the regions: -o names a folder, with an NRRD file per feature
+    #[arg(long, conflicts_with_all = ["cases", "pet"])]
+    pub voxel_based: bool,
     /// Table to write: .csv, .tsv, .parquet, .h5 or .json
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Put a mask on another grid onto that of the image, by nearest voxel
+    #[arg(long, conflicts_with = "resample_image")]
+    pub resample_mask: bool,
+    /// Put the image onto the grid of a mask on another grid, by the parameter `interpolator`
+    #[arg(long)]
+    pub resample_image: bool,
     #[command(flatten)]
     pub many: Many,
     /// Threads of this process [default: what Slurm, the affinity mask or the cgroup grants]
@@ -81,16 +98,30 @@ impl Extract {
             None => Params::default(),
         };
         self.set.iter().try_for_each(|text| params.assign(text))?;
+        params.settings.profile = self.profile;
+        params.pet = self.pet;
+        params.settings.check()?;
         let selection = Selection { whole: self.whole, ..self.labels.clone() };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
+        let grids = match (self.resample_mask, self.resample_image) {
+            (true, _) => Grids::ResampleMask,
+            (_, true) => Grids::ResampleImage,
+            _ if params.settings.correct_mask => Grids::ResampleMask,
+            _ => Grids::Refuse,
+        };
         match (&self.cases, &self.image, &self.mask) {
             (Some(table), ..) => {
-                let cases = Cases::read(table, &selection)?;
-                self.many(Extraction { cases, params }, threads, talk)
+                let cases = Cases::read(table, &selection, Need::Mask)?;
+                self.many(Extraction { cases, params, grids }, threads, talk)
+            }
+            (None, Some(image), Some(mask)) if self.voxel_based => {
+                // Fails only where a pool exists already, which then has the size it has.
+                let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+                maps(image, mask, &selection, &params, &self.out, talk)
             }
             (None, Some(image), Some(mask)) => {
                 let cases = Cases::single(image, mask, selection);
-                self.single(&Extraction { cases, params }, threads, talk)
+                self.single(&Extraction { cases, params, grids }, threads, talk)
             }
             _ => Ok(ExitCode::Usage),
         }
@@ -99,7 +130,11 @@ impl Extract {
     fn single(&self, extraction: &Extraction, threads: usize, talk: &Talk) -> Result<ExitCode, CommandError> {
         // Fails only where a pool exists already, which then has the size it has.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        let mut case = extraction.features(&extraction.cases.list[0])?;
+        let case = &extraction.cases.list[0];
+        let loaded = extraction.load(case)?;
+        loaded.notes.iter().for_each(|note| talk.say(&format!("{}: {note}", case.image)));
+        let mut case = extraction.features(case, loaded)?;
+        case.notes.clear();
         let mut faults = std::mem::take(&mut case.faults);
         if case.regions.is_empty() && faults.len() == 1 {
             let fault = faults.remove(0);
@@ -116,36 +151,48 @@ impl Extract {
         } else {
             self.out.clone()
         };
-        let granted = osteon_core::memory::allotment().map(|m| (m.bytes as f64 * FILL) as u64);
-        let memory = self.many.memory.map(|gb| (gb * 1e9) as u64).or(granted);
-        let cannot =
-            |e| CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None);
-        let stop = Stop::watch(self.many.max_hours).map_err(cannot)?;
-        let how = Ran {
-            shard,
-            budget: Budget { threads, memory },
-            verify_inputs: self.many.verify_inputs,
-            restart: self.many.restart,
-            stop: &|| stop.requested().is_some(),
-            progress: &mut |done, all, failed| {
-                talk.step(done as u64, all as u64, &format!("cases, {failed} failed"));
-            },
-        };
-        let finished = run(&extraction, &journal_of(&out), how)?;
-        if finished.kept > 0 {
-            talk.say(&format!("{} cases were finished before", finished.kept));
-        }
-        if finished.left > 0 {
-            let text = format!("stopped with {} cases left; the same command goes on", finished.left);
-            return Err(CommandError::Plain(text, ExitCode::Resumable, None));
-        }
+        let finished = work(&extraction, &journal_of(&out), &self.many, threads, talk)?;
         conclude(&finished.entries.into_iter().collect(), &out, shard, talk)
     }
 }
 
+/// Works through the cases of a batch within the budget, with progress, until done or stopped.
+pub fn work<B: Batch>(
+    batch: &B,
+    journal: &Path,
+    many: &Many,
+    threads: usize,
+    talk: &Talk,
+) -> Result<Finished<B::Done, B::Failed>, CommandError> {
+    let granted = osteon_core::memory::allotment().map(|m| (m.bytes as f64 * FILL) as u64);
+    let memory = many.memory.map(|gb| (gb * 1e9) as u64).or(granted);
+    let cannot =
+        |e| CommandError::Plain(format!("cannot watch for signals: {e}"), ExitCode::Unexpected, None);
+    let stop = Stop::watch(many.max_hours).map_err(cannot)?;
+    let how = Ran {
+        shard: many.shard()?,
+        budget: Budget { threads, memory },
+        verify_inputs: many.verify_inputs,
+        restart: many.restart,
+        stop: &|| stop.requested().is_some(),
+        progress: &mut |done, all, failed| {
+            talk.step(done as u64, all as u64, &format!("cases, {failed} failed"));
+        },
+    };
+    let finished = run(batch, journal, how)?;
+    if finished.kept > 0 {
+        talk.say(&format!("{} cases were finished before", finished.kept));
+    }
+    if finished.left > 0 {
+        let text = format!("stopped with {} cases left; the same command goes on", finished.left);
+        return Err(CommandError::Plain(text, ExitCode::Resumable, None));
+    }
+    Ok(finished)
+}
+
 impl Many {
     /// The part of the cases that is this process's.
-    fn shard(&self) -> Result<Shard, CommandError> {
+    pub fn shard(&self) -> Result<Shard, CommandError> {
         let launcher = launcher::detect().filter(|l| l.size.unwrap_or(1) > 1);
         match (self.shard.as_deref(), launcher) {
             (Some("auto"), Some(l)) => Ok(Shard::new(l.rank + 1, l.size.unwrap_or(1))?),
@@ -174,6 +221,9 @@ fn part(out: &Path, shard: Shard) -> PathBuf {
 /// Writes the tables and says what failed.
 pub fn conclude(results: &Results, out: &Path, shard: Shard, talk: &Talk) -> Result<ExitCode, CommandError> {
     let rows = results.rows();
+    for case in &results.cases {
+        case.notes.iter().for_each(|note| talk.say(&format!("{}: {note}", case.image)));
+    }
     if rows > 0 {
         results.write(out)?;
     }

@@ -1,17 +1,7 @@
 //! Order statistics over rows that are spread over sites, from counts alone.
 
+use osteon_core::reduce::{key, number};
 use osteon_core::{Reduce, ReduceError};
-
-/// Finite numbers as integers of the same order. -0 is made 0 first.
-pub(crate) fn key(x: f64) -> u64 {
-    let bits = (x + 0.0).to_bits();
-    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
-}
-
-/// The inverse of [`key`].
-pub(crate) fn number(key: u64) -> f64 {
-    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
-}
 
 /// Smallest and largest value of each column over all sites; `None` for a column without values.
 pub(crate) fn extremes(

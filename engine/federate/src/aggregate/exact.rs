@@ -1,6 +1,6 @@
 //! Exact sums of `f64` terms over ranks: the [`Reduce`] seam for algorithms that never see ranks.
 
-use osteon_core::exact::WIRE_WORDS;
+use osteon_core::exact::LIMBS;
 use osteon_core::{ExactSum, Reduce, ReduceError};
 
 use crate::Comm;
@@ -12,21 +12,28 @@ pub struct CommReduce<'c>(pub &'c Comm);
 
 impl Reduce for CommReduce<'_> {
     fn sum(&self, sums: &mut [ExactSum]) -> Result<(), ReduceError> {
-        let mut words = Vec::with_capacity(sums.len() * WIRE_WORDS);
-        for sum in sums.iter() {
-            sum.to_wire(&mut words);
+        // Only the limbs that any rank uses cross; a fault count ends the message.
+        let used: Vec<_> = sums.iter_mut().map(ExactSum::window).filter(|w| !w.is_empty()).collect();
+        let low = used.iter().map(|w| w.start).min().unwrap_or(LIMBS);
+        let high = used.iter().map(|w| w.end).max().unwrap_or(0);
+        let mut window = [(LIMBS - low) as u64, high as u64];
+        self.0.max(Kind::Max, &mut window)?;
+        let (low, high) = (LIMBS - window[0] as usize, window[1] as usize);
+        let width = high.saturating_sub(low);
+        let mut words = Vec::with_capacity(sums.len() * width + 1);
+        if width > 0 {
+            sums.iter().for_each(|sum| sum.to_window(low..high, &mut words));
         }
+        words.push(sums.iter().map(ExactSum::faults).sum());
         self.0.sum(Kind::ExactSum, &mut words)?;
-        let mut faults = 0;
-        for (sum, words) in sums.iter_mut().zip(words.chunks_exact(WIRE_WORDS)) {
-            *sum = ExactSum::from_wire(words);
-            faults += sum.faults();
+        // The count is a sum over all ranks, so every rank decides alike.
+        if let Some(faults) = words.pop().filter(|&n| n > 0) {
+            return Err(ReduceError(format!("{faults} terms of a sum over sites are NaN or infinite")));
         }
-        // The counts are sums over all ranks, so every rank decides alike.
-        match faults {
-            0 => Ok(()),
-            n => Err(ReduceError(format!("{n} terms of a sum over sites are NaN or infinite"))),
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum = ExactSum::from_window(low, &words[k * width..(k + 1) * width]);
         }
+        Ok(())
     }
 
     fn count(&self, counts: &mut [u64]) -> Result<(), ReduceError> {
@@ -39,6 +46,21 @@ impl Reduce for CommReduce<'_> {
 
     fn max(&self, values: &mut [u64]) -> Result<(), ReduceError> {
         Ok(self.0.max(Kind::Max, values)?)
+    }
+
+    fn union(&self, values: &mut Vec<u64>) -> Result<(), ReduceError> {
+        let (rank, size) = (self.0.rank(), self.0.size());
+        let mut counts = vec![0; size];
+        counts[rank] = values.len() as u64;
+        self.0.sum(Kind::Union, &mut counts)?;
+        let mut all = vec![0; counts.iter().sum::<u64>() as usize];
+        let start = counts[..rank].iter().sum::<u64>() as usize;
+        all[start..start + values.len()].copy_from_slice(values);
+        self.0.sum(Kind::Union, &mut all)?;
+        all.sort_unstable();
+        all.dedup();
+        *values = all;
+        Ok(())
     }
 }
 
@@ -73,6 +95,17 @@ mod tests {
         for ranks in 1..=5 {
             assert_eq!(total(ranks), here, "{ranks} ranks");
         }
+    }
+
+    #[test]
+    fn a_union_is_the_same_on_every_rank() {
+        let unions = threads::spawn(3, |comm| {
+            // Rank 0 has none.
+            let mut mine: Vec<u64> = (0..comm.rank() as u64 * 2).map(|i| 10 - i * i).collect();
+            CommReduce(&comm).union(&mut mine).expect("a union");
+            mine
+        });
+        assert!(unions.iter().all(|u| *u == [1, 6, 9, 10]), "{unions:?}");
     }
 
     #[test]

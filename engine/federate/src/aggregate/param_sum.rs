@@ -28,6 +28,7 @@ pub struct ParamSum<T: Param = f32> {
     mine: Vec<u64>,
     total: Vec<u64>,
     fault: Option<FederateError>,
+    kind: Kind,
     of: std::marker::PhantomData<T>,
 }
 
@@ -50,8 +51,15 @@ impl<T: Param> ParamSum<T> {
             total: words.clone(),
             mine: words,
             fault: None,
+            kind: Kind::ParamSum,
             of: std::marker::PhantomData,
         }
+    }
+
+    /// The same sum under another name among the messages.
+    #[must_use]
+    pub fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Words that cross per round: `G * (P + 1) + 1`.
@@ -66,25 +74,51 @@ impl<T: Param> ParamSum<T> {
     }
 
     /// Adds one site's parameters (`[P]`) to problem `group`. Weight 0 means absent: the values are not
-    /// looked at and no bit changes. A value that is not finite or not below the scale's limit is a fault;
-    /// it ends all ranks in [`Self::finish`], never before.
+    /// looked at and no bit changes. What [`Self::check`] finds is a fault; it ends all ranks in
+    /// [`Self::finish`], never before.
     ///
     /// # Panics
     /// If `group` or the length of `params` does not fit the model.
     pub fn add(&mut self, group: usize, site: &str, weight: u64, params: &[T]) {
+        match self.check(group, site, weight, params) {
+            Ok(largest) => self.add_checked(group, weight, params, largest),
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    /// The largest size among the values of a site, as [`weighted_sum::largest`] gives it.
+    ///
+    /// # Errors
+    /// A value that is not finite or not below the scale's limit, unless the weight is 0.
+    ///
+    /// # Panics
+    /// As [`Self::add`].
+    pub fn check(&self, group: usize, site: &str, weight: u64, params: &[T]) -> Result<u64, FederateError> {
         assert!(group < self.groups && params.len() == self.params, "parameters of another model");
         if weight == 0 {
-            return;
+            return Ok(0);
         }
         let largest = weighted_sum::largest(params);
-        if largest >= T::size_key(self.scale.limit()) {
-            self.refuse(self.describe(group, site, params));
+        match largest < T::size_key(self.scale.limit()) {
+            true => Ok(largest),
+            false => Err(self.describe(group, site, params)),
+        }
+    }
+
+    /// Adds what [`Self::check`] found in order; `largest` is its answer.
+    pub(crate) fn add_checked(&mut self, group: usize, weight: u64, params: &[T], largest: u64) {
+        if weight == 0 {
             return;
         }
         let sums = &mut self.mine[group * self.params..][..self.params];
         weighted_sum::add_scaled(sums, params, self.scale.factor(), weight, largest);
         let tail = self.groups * self.params + group;
         self.mine[tail] = self.mine[tail].wrapping_add(weight);
+    }
+
+    /// The sums of this rank, `[G, P]`, without the weights and the fault count: what masks are laid over.
+    pub(crate) fn sums_mut(&mut self) -> &mut [u64] {
+        &mut self.mine[..self.groups * self.params]
     }
 
     /// Counts a fault of this rank (training failed, say), to end all ranks in [`Self::finish`].
@@ -101,7 +135,7 @@ impl<T: Param> ParamSum<T> {
     /// On all ranks alike: a fault anywhere, a problem without weight, or weights above those the scale
     /// was chosen for. Besides, a lost rank.
     pub fn finish(&mut self, comm: &Comm) -> Result<Mean<'_, T>, FederateError> {
-        comm.sum_into(Kind::ParamSum, &self.mine, &mut self.total)?;
+        comm.sum_into(self.kind, &self.mine, &mut self.total)?;
         if self.total.last().is_some_and(|&faults| faults > 0) {
             return Err(comm.share_fault(self.fault.take())?);
         }

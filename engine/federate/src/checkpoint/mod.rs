@@ -70,6 +70,11 @@ impl Checkpoints {
         Self { dir: dir.into(), run: run.into() }
     }
 
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Writes a checkpoint; all ranks call it, with their own sites' states.
     ///
     /// # Errors

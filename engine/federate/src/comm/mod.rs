@@ -4,6 +4,7 @@
 //! [`threads`] (ranks as threads, for tests). [`Comm`] is what the rest of the engine holds: it
 //! accepts typed messages only ([`Kind`]), books them, and tells the watchdog when it waits.
 
+pub(crate) mod late;
 mod launch;
 #[cfg(feature = "mpi")]
 mod mpi;
@@ -12,8 +13,9 @@ pub mod solo;
 pub mod threads;
 pub mod watchdog;
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use osteon_core::provenance::host_name;
 
@@ -45,6 +47,26 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// If a rank is lost.
     fn max(&self, mine: &[u64], most: &mut [u64]) -> Result<(), FederateError>;
+
+    /// `total[i]` becomes the sum of `mine[i]` over all ranks, rounded in whatever order the sum is formed:
+    /// no model is made of it, it is what an exact sum is measured against.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    fn sum_f32(&self, mine: &[f32], total: &mut [f32]) -> Result<(), FederateError>;
+
+    /// `all` becomes the words of every rank, one after the other in order of rank; rank `r` brings
+    /// `lengths[r]` of them.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    fn gather(&self, mine: &[u64], lengths: &[usize], all: &mut [u64]) -> Result<(), FederateError> {
+        // Each fills its own part of one vector and leaves the others' zero.
+        let start: usize = lengths[..self.rank()].iter().sum();
+        let mut padded = vec![0; all.len()];
+        padded[start..start + mine.len()].copy_from_slice(mine);
+        self.sum(&padded, all)
+    }
 
     /// Ends every rank of the job with this exit code.
     fn abort(&self, code: i32);
@@ -132,6 +154,11 @@ impl Comm {
         Kind::ALL.iter().map(|&k| self.traffic(k).bytes).sum()
     }
 
+    /// Time this rank has spent in collectives so far, waiting for the others included.
+    pub fn time_in_collectives(&self) -> Duration {
+        self.ledger.inside()
+    }
+
     /// Messages and bytes of one kind so far.
     pub fn traffic(&self, kind: Kind) -> Traffic {
         self.ledger.traffic(kind)
@@ -147,6 +174,22 @@ impl Comm {
         self.watchdog.holds(sites);
     }
 
+    /// Lets the watchdog of each rank tell who is missing. All ranks call it, before the first deadline.
+    pub(crate) fn know_each_other(&self, dir: &Path, sites: Vec<String>) -> Result<(), FederateError> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        if self.rank() == 0 {
+            late::clear(dir);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start = self.decide(now.as_nanos() as u64)?;
+        let hosts = self.gather_metadata(&host_name())?;
+        let peers = hosts.into_iter().zip(sites).map(|(host, sites)| late::Peer { host, sites });
+        self.watchdog.notes(late::Notes::new(dir, start, peers.collect()));
+        Ok(())
+    }
+
     /// Ends the job if `what` is not finished within `limit`; until the guard is dropped.
     pub fn deadline(&self, limit: Duration, what: &str) -> watchdog::Armed<'_> {
         self.watchdog.arm(limit, what)
@@ -155,7 +198,7 @@ impl Comm {
     pub(crate) fn sum_into(&self, kind: Kind, mine: &[u64], total: &mut [u64]) -> Result<(), FederateError> {
         self.book(kind, mine);
         let _waiting = self.watchdog.waiting(kind);
-        self.transport.sum(mine, total)
+        self.ledger.time(|| self.transport.sum(mine, total))
     }
 
     pub(crate) fn sum(&self, kind: Kind, words: &mut [u64]) -> Result<(), FederateError> {
@@ -167,7 +210,20 @@ impl Comm {
         let mine = words.to_vec();
         self.book(kind, &mine);
         let _waiting = self.watchdog.waiting(kind);
-        self.transport.max(&mine, words)
+        self.ledger.time(|| self.transport.max(&mine, words))
+    }
+
+    pub(crate) fn gather_words(
+        &self,
+        kind: Kind,
+        mine: &[u64],
+        lengths: &[usize],
+    ) -> Result<Vec<u64>, FederateError> {
+        self.book(kind, mine);
+        let _waiting = self.watchdog.waiting(kind);
+        let mut all = vec![0; lengths.iter().sum()];
+        self.ledger.time(|| self.transport.gather(mine, lengths, &mut all))?;
+        Ok(all)
     }
 
     /// The transport without the books: only for measuring what they cost.

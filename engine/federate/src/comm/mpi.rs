@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use mpi::Threading;
 use mpi::collective::SystemOperation;
+use mpi::datatype::PartitionMut;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives};
+use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence};
+use mpi::{Count, Threading};
 use osteon_core::provenance::host_name;
 
 use super::Transport;
@@ -40,7 +41,7 @@ impl Mpi {
         Ok(Self { _universe: universe, rank, size, chunk_words: chunk_words.max(1) })
     }
 
-    fn reduce(&self, mine: &[u64], out: &mut [u64], with: SystemOperation) {
+    fn reduce<T: Equivalence>(&self, mine: &[T], out: &mut [T], with: SystemOperation) {
         let world = SimpleCommunicator::world();
         for (mine, out) in mine.chunks(self.chunk_words).zip(out.chunks_mut(self.chunk_words)) {
             world.all_reduce_into(mine, out, with);
@@ -68,6 +69,47 @@ impl Transport for Mpi {
 
     fn max(&self, mine: &[u64], most: &mut [u64]) -> Result<(), FederateError> {
         self.reduce(mine, most, SystemOperation::max());
+        Ok(())
+    }
+
+    fn sum_f32(&self, mine: &[f32], total: &mut [f32]) -> Result<(), FederateError> {
+        self.reduce(mine, total, SystemOperation::sum());
+        Ok(())
+    }
+
+    fn gather(&self, mine: &[u64], lengths: &[usize], all: &mut [u64]) -> Result<(), FederateError> {
+        let world = SimpleCommunicator::world();
+        // Counts and places are C ints; what exceeds them goes in pieces, each with a part of every rank.
+        let piece = (self.chunk_words / self.size).max(1);
+        let starts: Vec<usize> = lengths
+            .iter()
+            .scan(0, |end, &n| {
+                let start = *end;
+                *end += n;
+                Some(start)
+            })
+            .collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        for from in (0..longest).step_by(piece) {
+            let part = |r: usize| lengths[r].saturating_sub(from).min(piece);
+            let counts: Vec<Count> = (0..self.size).map(|r| part(r) as Count).collect();
+            let places: Vec<Count> = counts
+                .iter()
+                .scan(0, |end, &n| {
+                    let start = *end;
+                    *end += n;
+                    Some(start)
+                })
+                .collect();
+            let mut words = vec![0u64; (0..self.size).map(part).sum()];
+            let send = &mine[from.min(mine.len())..][..part(self.rank)];
+            world.all_gather_varcount_into(send, &mut PartitionMut::new(&mut words[..], counts, &places[..]));
+            for r in 0..self.size {
+                let at = places[r] as usize;
+                let to = starts[r] + from.min(lengths[r]);
+                all[to..to + part(r)].copy_from_slice(&words[at..at + part(r)]);
+            }
+        }
         Ok(())
     }
 

@@ -142,6 +142,18 @@ impl Transport for Seat {
         self.combine(mine, most, u64::max)
     }
 
+    fn sum_f32(&self, mine: &[f32], total: &mut [f32]) -> Result<(), FederateError> {
+        let words: Vec<u64> = mine.iter().map(|x| u64::from(x.to_bits())).collect();
+        let mut sums = vec![0; words.len()];
+        let float = |word: u64| f32::from_bits(word as u32);
+        self.combine(&words, &mut sums, |a, b| {
+            let float = |word: u64| f32::from_bits(word as u32);
+            u64::from((float(a) + float(b)).to_bits())
+        })?;
+        total.iter_mut().zip(sums).for_each(|(t, word)| *t = float(word));
+        Ok(())
+    }
+
     fn abort(&self, code: i32) {
         self.table.break_up(&format!("rank {} ended the job with code {code}", self.rank));
     }

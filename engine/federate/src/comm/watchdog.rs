@@ -1,9 +1,9 @@
 //! Ends a job that would otherwise wait for ever.
 //!
 //! A rank that is dead or stuck leaves the others inside a collective, and the allocation burns. Each
-//! rank has one thread that watches the deadline of the current round. The rank that is itself at work
-//! past the deadline speaks at once; ranks that only wait for others speak a little later, so that the
-//! message names the culprit where it still can.
+//! rank has one thread that watches the deadline of the current round. Shortly before it each living rank
+//! leaves a note (see [`super::late`]); at the deadline the lowest of them ends the job and names the ranks
+//! that left none or are still at work.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use osteon_core::ExitCode;
 
 use super::Transport;
+use super::late::Notes;
 use crate::message::Kind;
 
 /// How often the thread looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Added to the deadline of a rank that waits, at most.
+/// Time before the deadline in which notes are left, and after it in which a higher rank lets a lower speak, at
+/// most.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time for `abort` to end the process before it is ended by force.
 const FORCE_AFTER: Duration = Duration::from_secs(10);
@@ -42,7 +44,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     sites: String,
+    notes: Option<Notes>,
     watched: Option<(Instant, Duration, String)>,
+    /// What this rank's note says of it: whether it waits.
+    noted: Option<bool>,
     stopped: bool,
 }
 
@@ -69,8 +74,15 @@ impl Watchdog {
         self.shared.lock().sites = sites.to_owned();
     }
 
+    pub(super) fn notes(&self, notes: Notes) {
+        self.shared.lock().notes = Some(notes);
+    }
+
     pub(super) fn arm(&self, limit: Duration, what: &str) -> Armed<'_> {
-        self.shared.lock().watched = Some((Instant::now(), limit, what.to_owned()));
+        let mut state = self.shared.lock();
+        state.watched = Some((Instant::now(), limit, what.to_owned()));
+        state.noted = None;
+        drop(state);
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         thread.get_or_insert_with(|| {
             let shared = self.shared.clone();
@@ -115,33 +127,56 @@ impl Shared {
     fn watch(&self) {
         let mut state = self.lock();
         while !state.stopped {
+            self.note(&mut state);
             if let Some(message) = self.overdue(&state) {
                 drop(state);
                 self.end(&message);
                 return;
             }
-            state = self.stop.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            // Of a short deadline, often enough that notes are left in time.
+            let limit = state.watched.as_ref().map_or(LOOK_EVERY, |w| patience(w.1) / 3);
+            let pause = LOOK_EVERY.min(limit);
+            state = self.stop.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The collective this rank waits in.
+    fn waits_in(&self) -> Option<&'static Kind> {
+        Kind::ALL.get(self.waiting.load(Ordering::Relaxed) as usize)
+    }
+
+    /// Leaves a note of this rank when its deadline is near, and again when it begins or ends to wait.
+    fn note(&self, state: &mut State) {
+        let (Some(notes), Some((start, limit, what))) = (&state.notes, &state.watched) else { return };
+        let waits = self.waits_in().is_some();
+        if start.elapsed() + patience(*limit) >= *limit && state.noted != Some(waits) {
+            notes.leave(self.transport.rank(), what, waits);
+            state.noted = Some(waits);
         }
     }
 
     /// What to say if the deadline has passed.
     fn overdue(&self, state: &State) -> Option<String> {
         let (start, limit, what) = state.watched.as_ref()?;
-        let kind = Kind::ALL.get(self.waiting.load(Ordering::Relaxed) as usize);
-        let patience = if kind.is_some() { PATIENCE.min(*limit) } else { Duration::ZERO };
+        let (rank, kind, notes) = (self.transport.rank(), self.waits_in(), state.notes.as_ref());
+        // One at work knows that it is late itself. Of those that wait the lowest speaks; the others let it,
+        // and without notes one at work.
+        let defers = kind.is_some() && notes.is_none_or(|n| n.spoken_for(rank, what));
+        let patience = if defers { patience(*limit) } else { Duration::ZERO };
         if start.elapsed() < *limit + patience {
             return None;
         }
         let why = match kind {
             Some(kind) => {
-                format!("waiting for the other ranks in its {kind}: one of them is dead or blocked")
+                let others = notes.and_then(|n| n.culprits(rank, what));
+                let others = others.unwrap_or_else(|| "one of them is dead or blocked".to_owned());
+                format!("waiting for the other ranks in its {kind}: {others}")
             }
             None => "this rank itself is still at work".to_owned(),
         };
         let sites = if state.sites.is_empty() { "none" } else { &state.sites };
         Some(format!(
-            "rank {} on {} (sites: {sites}): {what} not finished after {:.1} s; {why}; ending the job",
-            self.transport.rank(),
+            "rank {rank} on {} (sites: {sites}): {what} not finished after {:.1} s; {why}; ending the job",
             self.host,
             limit.as_secs_f64(),
         ))
@@ -161,6 +196,10 @@ impl Shared {
             std::process::abort();
         }
     }
+}
+
+fn patience(limit: Duration) -> Duration {
+    PATIENCE.min(limit / 4)
 }
 
 #[cfg(test)]
@@ -198,6 +237,8 @@ mod tests {
         let long_ago = Instant::now().checked_sub(Duration::from_secs(3)).expect("uptime");
         let mut state = State {
             sites: "milan, turin".into(),
+            notes: None,
+            noted: None,
             watched: Some((long_ago, Duration::from_secs(1), "round 2".into())),
             stopped: false,
         };

@@ -4,22 +4,29 @@
 //! move the global model on every rank alike, exchange metrics, agree whether to stop. A fault anywhere
 //! is carried into the next collective, so no rank ever waits for one that has given up.
 
+mod collect;
 mod learner;
+mod lost;
 mod record;
 
 use std::time::{Duration, Instant};
 
 pub use learner::{Learner, LocalJob, LocalUpdate};
+pub use lost::{Lost, OnSiteFailure};
 pub use record::{Ended, Outcome, RoundRecord};
 
+use collect::Collector;
+use osteon_core::{ExitCode, Failure};
+
+use crate::aggregate::Masks;
 use crate::checkpoint::{Checkpoints, Snapshot};
 use crate::message::Kind;
 use crate::metrics;
 use crate::sampling::ClientSampling;
-use crate::sites::{Roster, SiteInfo, Weights};
-use crate::strategies::Strategy;
+use crate::sites::{Roster, Weights};
+use crate::strategies::{Shape, Strategy};
 use crate::tensors::describe;
-use crate::{Comm, FederateError, ParamScale, ParamSum, TensorSpec};
+use crate::{Comm, FederateError, ParamScale, TensorSpec};
 
 /// What the study file says about the rounds.
 #[derive(Debug, Clone)]
@@ -38,6 +45,12 @@ pub struct Plan {
     pub evaluate_every: u32,
     /// Checkpoint every so many rounds, besides at the end; 0 for none in between.
     pub checkpoint_every: u32,
+    /// What a fault at one site does.
+    pub on_site_failure: OnSiteFailure,
+    /// Write a checkpoint before the first round: the sites hold something that must not be drawn twice.
+    pub save_start: bool,
+    /// Mask the sums, so that no rank sees what another one sends.
+    pub secure: bool,
     /// Longest time a round may take before the job is ended; `None` waits for ever.
     pub deadline: Option<Duration>,
 }
@@ -75,6 +88,15 @@ impl Federation<'_> {
         comm.require_same("the model", &format!("{groups} problems of {}", describe(&tensors)))?;
         let roster = Roster::meet(comm, learner.sites(), groups)?;
         comm.holds(&learner.sites().iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", "));
+        if let (Some(store), true) = (&self.checkpoints, self.plan.deadline.is_some()) {
+            let of_rank = |r: usize| {
+                let names = roster.sites.iter().filter(|s| roster.rank_of[s.index] == r);
+                names.map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            comm.know_each_other(store.dir(), (0..comm.size()).map(of_rank).collect())?;
+        }
+        let shape = Shape { groups, params, trainable: learner.trainable() };
+        self.strategy.begin(shape);
         let mut state = self.start(learner, initial)?;
         let resumed_from = (state.round > 0).then_some(state.round);
         let eligible = roster.eligible(self.plan.weights, groups);
@@ -83,10 +105,21 @@ impl Federation<'_> {
             Some(bits) => ParamScale::with_bits(bits, total)?,
             None => ParamScale::choose(total),
         };
-        let mut sum = ParamSum::new(scale, &tensors, groups);
+        let masks = match self.plan.secure {
+            true => Some(self.masks(learner, &roster)?),
+            false => None,
+        };
+        let weights = self.plan.weights;
+        let mut collector = Collector::new(&*self.strategy, masks, weights, scale, &tensors, shape);
+        if self.plan.save_start && state.fresh {
+            self.save(learner, &state)?;
+        }
         let mut ended = Ended::Finished;
         while state.round < self.plan.rounds {
-            let stop = self.round(learner, &roster, &eligible, &mut sum, &mut state)?;
+            // Over the checkpoint too, in which a rank can be lost like anywhere else.
+            let what = format!("round {}", state.round + 1);
+            let _deadline = self.plan.deadline.map(|d| comm.deadline(d, &what));
+            let stop = self.round(learner, &roster, &eligible, &mut collector, &mut state)?;
             let last = state.round == self.plan.rounds;
             if stop && !last {
                 ended = Ended::Stopped;
@@ -105,16 +138,19 @@ impl Federation<'_> {
             ended,
             resumed_from,
             roster,
+            lost: state.lost,
             warnings: state.warnings,
         })
     }
 
     fn start(&mut self, learner: &mut dyn Learner, initial: Vec<f32>) -> Result<Progress, FederateError> {
-        let fresh = Progress { global: initial, round: 0, warnings: Vec::new() };
+        let fresh =
+            Progress { global: initial, round: 0, lost: Vec::new(), warnings: Vec::new(), fresh: true };
         let Some(store) = &self.checkpoints else { return Ok(fresh) };
         let held: Vec<usize> = learner.sites().iter().map(|s| s.index).collect();
         let Some(loaded) = store.load(self.comm, &held)? else { return Ok(fresh) };
-        let snapshot = loaded.snapshot;
+        let mut snapshot = loaded.snapshot;
+        let lost = lost::restore(&mut snapshot.server);
         let fits = match snapshot.global.len() == fresh.global.len() {
             true => self.strategy.restore(&snapshot.server).and_then(|()| learner.restore(snapshot.sites)),
             false => Err(FederateError::Setting {
@@ -124,17 +160,34 @@ impl Federation<'_> {
             }),
         };
         self.comm.agree(fits)?;
-        Ok(Progress { global: snapshot.global, round: snapshot.round, warnings: loaded.warnings })
+        let Snapshot { global, round, .. } = snapshot;
+        Ok(Progress { global, round, lost, warnings: loaded.warnings, fresh: false })
+    }
+
+    /// The keys of a secure run.
+    fn masks(&self, learner: &dyn Learner, roster: &Roster) -> Result<Masks, FederateError> {
+        // Decided alike on every rank.
+        let refuse = |reason: &str| FederateError::Setting {
+            what: "federation.secure".into(),
+            value: "true".into(),
+            reason: reason.into(),
+        };
+        if self.strategy.each().is_some() {
+            return Err(refuse("this strategy looks at the parameters of each site, which masks would hide"));
+        }
+        if self.plan.on_site_failure == OnSiteFailure::Drop {
+            return Err(refuse("the sum over the sites that are left would bare the one that was dropped"));
+        }
+        let held: Vec<usize> = learner.sites().iter().map(|s| s.index).collect();
+        Masks::agree(self.comm, &held, roster.sites.len())
     }
 
     fn save(&self, learner: &dyn Learner, state: &Progress) -> Result<(), FederateError> {
         let Some(store) = &self.checkpoints else { return Ok(()) };
-        let snapshot = Snapshot {
-            round: state.round,
-            global: state.global.clone(),
-            server: self.strategy.state(),
-            sites: learner.state(),
-        };
+        let mut server = self.strategy.state();
+        server.extend(lost::store(&state.lost));
+        let snapshot =
+            Snapshot { round: state.round, global: state.global.clone(), server, sites: learner.state() };
         store.save(self.comm, &snapshot)
     }
 
@@ -144,33 +197,54 @@ impl Federation<'_> {
         learner: &mut dyn Learner,
         roster: &Roster,
         eligible: &[usize],
-        sum: &mut ParamSum,
+        collector: &mut Collector,
         state: &mut Progress,
     ) -> Result<bool, FederateError> {
         let comm = self.comm;
         let number = state.round + 1;
-        let _deadline = self.plan.deadline.map(|d| comm.deadline(d, &format!("round {number}")));
         let (start, sent) = (Instant::now(), comm.bytes_sent());
         // Computed alike on every rank, so an error here is everybody's.
-        let taking_part = self.plan.sampling.draw(self.plan.seed, number, eligible)?;
-        sum.clear();
+        let present: Vec<usize> =
+            eligible.iter().copied().filter(|k| state.lost.iter().all(|l| l.site != *k)).collect();
+        let taking_part = self.plan.sampling.draw(self.plan.seed, number, &present)?;
         let job = LocalJob {
             round: number,
             taking_part: taking_part.iter().copied().filter(|&k| roster.rank_of[k] == comm.rank()).collect(),
             proximal_mu: self.strategy.proximal_mu(),
+            control: self.strategy.control(),
         };
-        if let Err(fault) = train(learner, &state.global, &job, roster, self.plan.weights, sum) {
-            sum.refuse(fault);
+        collector.clear(&job.taking_part);
+        let mut lost = Vec::new();
+        match train(learner, &state.global, &job, roster, collector) {
+            Err(fault) => collector.refuse(fault),
+            Ok(failed) => {
+                for (site, fault) in failed {
+                    match self.plan.on_site_failure {
+                        OnSiteFailure::Abort => collector.refuse(fault),
+                        OnSiteFailure::Drop => {
+                            lost.push(Lost { site, round: number, reason: fault.to_string() });
+                        }
+                    }
+                }
+            }
         }
         let local = start.elapsed();
-        self.strategy.step(&sum.finish(comm)?, &mut state.global);
+        collector.finish(comm, number, roster, &taking_part, &mut *self.strategy, &mut state.global)?;
+        if self.plan.on_site_failure == OnSiteFailure::Drop {
+            lost = lost::share(comm, &lost)?;
+            state.lost.extend(lost.iter().cloned());
+            state.lost.sort();
+        }
         state.round = number;
         let aggregated = start.elapsed();
 
         let every = self.plan.evaluate_every;
         let evaluate = every > 0 && (number.is_multiple_of(every) || number == self.plan.rounds);
         let groups = learner.groups();
-        let mine = if evaluate { learner.evaluate(&state.global, number) } else { Ok(Vec::new()) };
+        let mut mine = if evaluate { learner.evaluate(&state.global, number) } else { Ok(Vec::new()) };
+        if let Ok(mine) = &mut mine {
+            mine.retain(|m| state.lost.iter().all(|l| l.site != m.site));
+        }
         let slots = if evaluate { roster.sites.len() } else { 0 };
         let evaluated = start.elapsed();
         let local_us = local.as_micros() as u64;
@@ -179,7 +253,8 @@ impl Federation<'_> {
         comm.max(Kind::Max, &mut most)?;
         (self.on_round)(&RoundRecord {
             round: number,
-            taking_part,
+            taking_part: taking_part.into_iter().filter(|k| lost.iter().all(|l| l.site != *k)).collect(),
+            lost,
             sites,
             bytes: comm.bytes_sent() - sent,
             local_s: local.as_secs_f64(),
@@ -197,45 +272,55 @@ impl Federation<'_> {
 struct Progress {
     global: Vec<f32>,
     round: u32,
+    lost: Vec<Lost>,
     warnings: Vec<String>,
+    /// Whether no checkpoint was there.
+    fresh: bool,
 }
 
-/// Trains the sites of this rank that take part and adds what they send.
+/// Trains the sites of this rank that take part, collects what they send and names those that failed.
 fn train(
     learner: &mut dyn Learner,
     global: &[f32],
-    job: &LocalJob,
+    job: &LocalJob<'_>,
     roster: &Roster,
-    weights: Weights,
-    sum: &mut ParamSum,
-) -> Result<(), FederateError> {
-    let groups = learner.groups();
-    let mut missing: Vec<(usize, usize)> =
-        job.taking_part.iter().flat_map(|&k| (0..groups).map(move |g| (k, g))).collect();
+    collector: &mut Collector,
+) -> Result<Vec<(usize, FederateError)>, FederateError> {
+    let mut missing = job.taking_part.clone();
+    let mut failed = Vec::new();
     let mut strangers = 0;
-    learner.train_local(global, job, &mut |update: LocalUpdate<'_>| match missing
-        .iter()
-        .position(|&at| at == (update.site, update.group))
-    {
-        None => strangers += 1,
-        Some(at) => {
-            missing.swap_remove(at);
-            let site: &SiteInfo = &roster.sites[update.site];
-            sum.add(update.group, &site.name, weights.of(site, update.group), update.params);
+    learner.train_local(global, job, &mut |site, update| {
+        let Some(at) = missing.iter().position(|&k| k == site) else {
+            strangers += 1;
+            return;
+        };
+        missing.swap_remove(at);
+        let taken = update.map_err(|fault| at_site(&roster.sites[site].name, &fault));
+        if let Err(fault) = taken.and_then(|update| collector.take(&roster.sites[site], &update)) {
+            failed.push((site, fault));
         }
     })?;
     if missing.is_empty() && strangers == 0 {
-        return Ok(());
+        return Ok(failed);
     }
     Err(FederateError::Local {
         text: format!(
-            "round {}: local training left out {} updates and sent {strangers} nobody asked for",
+            "round {}: local training left out {} sites and sent {strangers} updates nobody asked for",
             job.round,
             missing.len()
         ),
-        code: osteon_core::ExitCode::Unexpected,
+        code: ExitCode::Unexpected,
         hint: None,
     })
+}
+
+/// A fault with the name of its site.
+fn at_site(site: &str, fault: &FederateError) -> FederateError {
+    FederateError::Local {
+        text: format!("site '{site}': {fault}"),
+        code: fault.exit_code(),
+        hint: fault.hint(),
+    }
 }
 
 #[cfg(test)]

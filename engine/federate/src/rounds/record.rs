@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Lost;
 use crate::metrics::SiteMetrics;
 use crate::sites::Roster;
 
@@ -12,6 +13,8 @@ pub struct RoundRecord {
     pub round: u32,
     /// Indices of the sites that took part.
     pub taking_part: Vec<usize>,
+    /// Sites that were dropped in this round.
+    pub lost: Vec<Lost>,
     /// Metrics of the new global model at all sites; empty if this round was not evaluated.
     pub sites: Vec<SiteMetrics>,
     /// Payload each rank handed to the collectives of this round, in bytes; independent of ranks and patients.
@@ -52,6 +55,8 @@ pub struct Outcome {
     pub resumed_from: Option<u32>,
     /// The sites.
     pub roster: Roster,
+    /// Sites that were dropped on the way.
+    pub lost: Vec<Lost>,
     /// Checkpoints passed over, and why (on rank 0).
     pub warnings: Vec<String>,
 }

@@ -1,11 +1,12 @@
 //! FedAvg: the weighted mean of the sites' parameters (McMahan et al., AISTATS 2017, algorithm 1).
 
-use super::{Entry, Strategy};
-use crate::Mean;
+use super::{Entry, Sends, Strategy};
+use crate::aggregate::Centre;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fedavg",
     about: "the weighted mean of the sites' parameters (McMahan 2017)",
+    sends: Sends::Sum,
     keys: &[],
     build: |_| Box::new(FedAvg),
 };
@@ -13,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
 struct FedAvg;
 
 impl Strategy for FedAvg {
-    fn step(&mut self, mean: &Mean<'_>, global: &mut [f32]) {
-        mean.write(global);
+    fn step(&mut self, centre: &Centre<'_>, global: &mut [f32]) {
+        centre.write(global);
     }
 }

@@ -1,11 +1,12 @@
 //! FedProx: FedAvg whose sites are held near the global model (Li et al., MLSys 2020, algorithm 2).
 
-use super::{Entry, Key, Strategy};
-use crate::Mean;
+use super::{Entry, Key, Sends, Strategy};
+use crate::aggregate::Centre;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fedprox",
     about: "fedavg with mu/2 |w - w_global|^2 added to each site's loss (Li 2020)",
+    sends: Sends::Sum,
     keys: &[Key { name: "mu", default: 0.01, range: (0.0, 1e6), about: "weight of the proximal term" }],
     build: |settings| Box::new(FedProx { mu: settings.get("mu") as f32 }),
 };
@@ -19,7 +20,7 @@ impl Strategy for FedProx {
         self.mu
     }
 
-    fn step(&mut self, mean: &Mean<'_>, global: &mut [f32]) {
-        mean.write(global);
+    fn step(&mut self, centre: &Centre<'_>, global: &mut [f32]) {
+        centre.write(global);
     }
 }

@@ -1,27 +1,78 @@
-//! How a round's mean moves the global model.
+//! How what the sites send moves the global model.
 //!
-//! A strategy runs on every rank alike, from the same sums, so its state needs no message. One file and
-//! one line of [`REGISTRY`] make a new one.
+//! A strategy runs on every rank alike, from the same integers, so its state needs no message. One file and
+//! one line of [`REGISTRY`] make a new one; `docs/strategies.md` holds the table of them.
 
+mod fedadagrad;
+mod fedadam;
 mod fedavg;
+mod fedavgm;
 mod fedprox;
+mod fedyogi;
+mod median;
+mod registry;
+mod scaffold;
+mod server;
+mod trimmed_mean;
 
-use std::collections::BTreeMap;
-
-use osteon_core::names::nearest;
-
+use crate::aggregate::{Centre, Rule};
 use crate::checkpoint::StoredTensor;
 use crate::{FederateError, Mean};
 
+pub(crate) use registry::unknown;
+pub use registry::{Entry, Key, Sends, Settings, entry, strategy};
+
+/// All strategies.
+pub const REGISTRY: &[Entry] = &[
+    fedavg::ENTRY,
+    fedprox::ENTRY,
+    fedavgm::ENTRY,
+    fedadagrad::ENTRY,
+    fedadam::ENTRY,
+    fedyogi::ENTRY,
+    scaffold::ENTRY,
+    median::ENTRY,
+    trimmed_mean::ENTRY,
+];
+
+/// The size of what a strategy moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Problems trained together, `G`.
+    pub groups: usize,
+    /// Parameters of one problem, `P`.
+    pub params: usize,
+    /// The first so many of them are moved by gradients; the rest (batch-norm statistics) are averaged.
+    pub trainable: usize,
+}
+
 /// A federated strategy.
 pub trait Strategy: Send {
+    /// Told once, before anything else.
+    fn begin(&mut self, _shape: Shape) {}
+
     /// Weight `mu` of the proximal term `mu/2 |w - w_global|^2` each site adds to its loss.
     fn proximal_mu(&self) -> f32 {
         0.0
     }
 
-    /// Moves the global parameters `[G, P]`, given the weighted means of what the sites sent.
-    fn step(&mut self, mean: &Mean<'_>, global: &mut [f32]);
+    /// The value of a coordinate, given those of all sites in ascending order; `None` for a strategy that
+    /// needs no more than the weighted mean.
+    fn each(&self) -> Option<&Rule> {
+        None
+    }
+
+    /// The server's control variates `[G, P]`, if the sites correct their gradients with them.
+    fn control(&self) -> Option<&[f32]> {
+        None
+    }
+
+    /// Moves the control variates by the mean change over all sites. `share` is the weight of the sites
+    /// that took part over that of all sites, per problem.
+    fn move_control(&mut self, _change: &Mean<'_>, _share: &[f64]) {}
+
+    /// Moves the global parameters `[G, P]`, given their centre over the sites that took part.
+    fn step(&mut self, centre: &Centre<'_>, global: &mut [f32]);
 
     /// State of the server optimiser, for the checkpoint.
     fn state(&self) -> Vec<StoredTensor> {
@@ -44,116 +95,5 @@ pub trait Strategy: Send {
     }
 }
 
-/// An option of a strategy.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// Name in the study file.
-    pub name: &'static str,
-    /// Value if it is not given.
-    pub default: f64,
-    /// Smallest and largest legal value.
-    pub range: (f64, f64),
-    /// What it does.
-    pub about: &'static str,
-}
-
-/// A line of the registry.
-pub struct Entry {
-    /// Name in the study file.
-    pub name: &'static str,
-    /// One line on what it does, with its source.
-    pub about: &'static str,
-    /// Its options.
-    pub keys: &'static [Key],
-    build: fn(&Settings) -> Box<dyn Strategy>,
-}
-
-/// All strategies.
-pub const REGISTRY: &[Entry] = &[fedavg::ENTRY, fedprox::ENTRY];
-
-/// The options of a strategy with defaults filled in.
-#[derive(Debug, Clone)]
-pub struct Settings(BTreeMap<&'static str, f64>);
-
-impl Settings {
-    fn get(&self, key: &str) -> f64 {
-        self.0[key]
-    }
-}
-
-/// The strategy `name` with these options.
-///
-/// # Errors
-/// An unknown name or option, with the nearest known one, or a value out of range.
-pub fn strategy(name: &str, options: &BTreeMap<String, f64>) -> Result<Box<dyn Strategy>, FederateError> {
-    let entry = REGISTRY
-        .iter()
-        .find(|e| e.name == name)
-        .ok_or_else(|| unknown("strategy", name, REGISTRY.iter().map(|e| e.name)))?;
-    let mut settings: BTreeMap<_, _> = entry.keys.iter().map(|k| (k.name, k.default)).collect();
-    for (option, &value) in options {
-        let key = entry.keys.iter().find(|k| k.name == option).ok_or_else(|| {
-            unknown(&format!("option of {name}"), option, entry.keys.iter().map(|k| k.name))
-        })?;
-        let (least, most) = key.range;
-        if !(least..=most).contains(&value) {
-            return Err(FederateError::Setting {
-                what: format!("{name}.{option}"),
-                value: value.to_string(),
-                reason: format!("it lies in {least}..={most}"),
-            });
-        }
-        settings.insert(key.name, value);
-    }
-    Ok((entry.build)(&Settings(settings)))
-}
-
-/// The error for a name outside `known`.
-pub(crate) fn unknown<'k>(
-    what: &str,
-    name: &str,
-    known: impl Iterator<Item = &'k str> + Clone,
-) -> FederateError {
-    FederateError::Unknown {
-        what: what.to_owned(),
-        name: name.to_owned(),
-        nearest: nearest(name, known.clone()).map(str::to_owned),
-        known: known.collect::<Vec<_>>().join(", "),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use osteon_core::Failure;
-
-    fn build(name: &str, options: &[(&str, f64)]) -> Result<Box<dyn Strategy>, FederateError> {
-        strategy(name, &options.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect())
-    }
-
-    #[test]
-    fn every_strategy_builds_from_its_defaults() {
-        for entry in REGISTRY {
-            assert!(build(entry.name, &[]).is_ok(), "{}", entry.name);
-            for key in entry.keys {
-                assert!((key.range.0..=key.range.1).contains(&key.default), "{}.{}", entry.name, key.name);
-            }
-        }
-    }
-
-    #[test]
-    fn the_nearest_name_is_offered() {
-        let hint = |r: Result<Box<dyn Strategy>, FederateError>| r.err().and_then(|e| e.hint());
-        assert_eq!(hint(build("fedpox", &[])).as_deref(), Some("did you mean 'fedprox'?"));
-        assert_eq!(hint(build("fedprox", &[("nu", 1.0)])), None);
-        assert!(build("fedavg", &[("mu", 1.0)]).is_err());
-    }
-
-    #[test]
-    fn mu_reaches_the_sites_and_has_a_range() {
-        let mu = |v| build("fedprox", &[("mu", v)]).map(|s| s.proximal_mu());
-        assert_eq!(mu(0.25).ok(), Some(0.25));
-        assert!(mu(-1.0).is_err() && mu(f64::NAN).is_err());
-        assert_eq!(build("fedavg", &[]).map(|s| s.proximal_mu()).ok(), Some(0.0));
-    }
-}
+mod tests;

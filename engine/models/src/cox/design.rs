@@ -6,7 +6,7 @@ use super::sums::{RiskSums, greatest, risk_set_sums, risks};
 use super::{Cohort, CoxError, Ties};
 
 impl Cohort<'_> {
-    pub(super) fn outcome(&self) -> Outcome<'_> {
+    pub(crate) fn outcome(&self) -> Outcome<'_> {
         Outcome {
             time: self.time,
             event: self.event,
@@ -16,7 +16,7 @@ impl Cohort<'_> {
         }
     }
 
-    fn check(&self) -> Result<(), CoxError> {
+    pub(crate) fn check(&self) -> Result<(), CoxError> {
         self.outcome().check()?;
         let (n, f) = (self.time.len(), self.names.len());
         if self.x.len() != n * f {
@@ -48,7 +48,7 @@ pub(super) struct Design {
 }
 
 /// The partial likelihood and what led to it at one point.
-pub(super) struct Point {
+pub(crate) struct Point {
     pub risk: Vec<f64>,
     pub sums: RiskSums,
     pub likelihood: Likelihood,

@@ -67,6 +67,19 @@ pub enum CoxError {
         /// The diverging columns and `+` or `-`.
         columns: Vec<(String, char)>,
     },
+    /// A stratum has too few events for bins of the size asked for.
+    #[error("stratum {stratum} has {events} events over all sites, and a bin must hold {least}")]
+    FewEvents {
+        /// Code of the stratum.
+        stratum: u32,
+        /// Its events.
+        events: u64,
+        /// Events a bin must hold.
+        least: u64,
+    },
+    /// A sum over sites could not be made.
+    #[error(transparent)]
+    Reduce(#[from] osteon_core::ReduceError),
     /// Newton's method did not settle.
     #[error("no convergence within {0} iterations")]
     NotConverged(usize),
@@ -79,7 +92,7 @@ impl Failure for CoxError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Setting { .. } => ExitCode::Usage,
-            Self::NotConverged(_) | Self::Numerical(_) => ExitCode::Unexpected,
+            Self::NotConverged(_) | Self::Numerical(_) | Self::Reduce(_) => ExitCode::Unexpected,
             _ => ExitCode::Data,
         }
     }
@@ -89,6 +102,7 @@ impl Failure for CoxError {
             Self::Constant(_) | Self::Collinear { .. } => "drop the column, or set ridge > 0",
             Self::Separation { .. } => "drop or merge the rare category, or set ridge > 0",
             Self::NotConverged(_) => "set ridge > 0, or look for extreme values in the columns",
+            Self::FewEvents { .. } => "lower federation.min_count",
             _ => return None,
         };
         Some(text.into())

@@ -105,65 +105,133 @@ pub fn predict(coefficients: &[f64], x: &[f64]) -> Result<Vec<f64>, CoxError> {
 /// Bad values by row; no events; constant, collinear and separating columns by name (with a ridge
 /// penalty the last two have a solution and are accepted); no convergence.
 pub fn fit(cohort: &Cohort<'_>, options: &Options<'_>) -> Result<CoxFit, CoxError> {
+    let design = Design::new(cohort, options.ties)?;
+    let n = (0..cohort.time.len()).filter(|&row| cohort.weights.is_none_or(|w| w[row] > 0.0)).count();
+    let spread = spreads(&design.x, design.features());
+    newton(&Local { design, cohort, spread, options }, options, n)
+}
+
+/// A partial likelihood of standardised columns, wherever its rows are. Where they are at several
+/// places, each place makes the same calls in the same order and gets the same answers.
+pub(crate) trait Objective {
+    /// Column names `[F]`.
+    fn names(&self) -> &[String];
+
+    /// Standard deviation of each input column `[F]`.
+    fn sd(&self) -> &[f64];
+
+    /// Range of each standardised column `[F]`.
+    fn spread(&self) -> &[f64];
+
+    /// The likelihood at standardised coefficients; `None` where it leaves the numbers.
+    fn at(&self, beta: &[f64]) -> Result<Option<Point>, CoxError>;
+
+    /// Information `[F, F]` at a point.
+    fn information(&self, point: &Point) -> Result<Vec<f64>, CoxError>;
+
+    /// Columns along which the likelihood only rises, as far as one sweep over the rows can tell.
+    fn separating(&self) -> Vec<(usize, char)> {
+        Vec::new()
+    }
+
+    /// The sandwich covariance `[F, F]`, if it was asked for.
+    fn sandwich(&self, _point: &Point, _covariance: &[f64]) -> Result<Option<Vec<f64>>, CoxError> {
+        Ok(None)
+    }
+}
+
+/// All rows are here.
+struct Local<'l> {
+    design: Design,
+    cohort: &'l Cohort<'l>,
+    spread: Vec<f64>,
+    options: &'l Options<'l>,
+}
+
+impl Objective for Local<'_> {
+    fn names(&self) -> &[String] {
+        self.cohort.names
+    }
+
+    fn sd(&self) -> &[f64] {
+        &self.design.sd
+    }
+
+    fn spread(&self) -> &[f64] {
+        &self.spread
+    }
+
+    fn at(&self, beta: &[f64]) -> Result<Option<Point>, CoxError> {
+        Ok(self.design.at(beta))
+    }
+
+    fn information(&self, point: &Point) -> Result<Vec<f64>, CoxError> {
+        Ok(self.design.information(point, |_| 1.0))
+    }
+
+    fn separating(&self) -> Vec<(usize, char)> {
+        if self.design.sets.truncated { Vec::new() } else { separating_columns(&self.design) }
+    }
+
+    fn sandwich(&self, point: &Point, covariance: &[f64]) -> Result<Option<Vec<f64>>, CoxError> {
+        let (options, n) = (self.options, self.cohort.time.len());
+        (options.robust || options.cluster.is_some())
+            .then(|| residuals::sandwich(&self.design, point, covariance, n, options.cluster))
+            .transpose()
+    }
+}
+
+/// Maximises a likelihood over `n` patients of positive weight, from coefficients 0.
+pub(crate) fn newton(objective: &dyn Objective, options: &Options<'_>, n: usize) -> Result<CoxFit, CoxError> {
     if !(options.ridge.is_finite() && options.ridge >= 0.0) {
         return Err(CoxError::Setting { what: "ridge", value: options.ridge });
     }
-    let design = Design::new(cohort, options.ties)?;
-    let start = vec![0.0; design.features()];
-    let null = design.at(&start).ok_or(CoxError::Numerical("the likelihood at 0 is not a number"))?;
-    let info = design.information(&null, |_| 1.0);
-    let score = check_columns(&design, cohort, &null, &info, options.ridge)?;
+    let start = vec![0.0; objective.sd().len()];
+    let null = at_zero(objective, &start)?;
+    let info = objective.information(&null)?;
+    let score = check_columns(objective, &null, &info, options.ridge)?;
 
-    let optimum = maximise(&design, cohort, options, null.likelihood.value, start)?;
+    let optimum = maximise(objective, options, null.likelihood.value, start)?;
     let Optimum { beta, point, info, iterations } = optimum;
-    let factor = Cholesky::new(&info, beta.len(), 0.0).map_err(|s| singular(s, cohort))?;
+    let factor = Cholesky::new(&info, beta.len(), 0.0).map_err(|s| singular(s, objective.names()))?;
     let covariance = factor.inverse();
-    let robust = (options.robust || options.cluster.is_some())
-        .then(|| residuals::sandwich(&design, &point, &covariance, cohort.time.len(), options.cluster))
-        .transpose()?;
+    let robust = objective.sandwich(&point, &covariance)?;
     let wald: f64 = quadratic(&info, &beta);
     let df = beta.len();
     let (value, null_value) = (point.likelihood.value, null.likelihood.value);
-    let covariance = unscale(covariance, &design.sd);
+    let sd = objective.sd();
+    let covariance = unscale(covariance, sd);
     Ok(CoxFit {
-        names: cohort.names.to_vec(),
-        coefficients: beta.iter().zip(&design.sd).map(|(b, sd)| b / sd).collect(),
+        names: objective.names().to_vec(),
+        coefficients: beta.iter().zip(sd).map(|(b, sd)| b / sd).collect(),
         se: root_diagonal(&covariance, df),
         covariance,
-        robust_covariance: robust.map(|r| unscale(r, &design.sd)),
+        robust_covariance: robust.map(|r| unscale(r, sd)),
         log_likelihood_null: null_value,
         log_likelihood: value,
         likelihood_ratio: Test::new(2.0 * (value - null_value), df),
         score: Test::new(score, df),
         wald: Test::new(wald, df),
         iterations,
-        n: (0..cohort.time.len()).filter(|&row| cohort.weights.is_none_or(|w| w[row] > 0.0)).count(),
+        n,
         events: point.sums.d.iter().map(|&d| d as usize).sum(),
     })
 }
 
 /// Names the columns that make the problem unsolvable; returns the score test statistic.
-fn check_columns(
-    design: &Design,
-    cohort: &Cohort<'_>,
-    null: &Point,
-    info: &[f64],
-    ridge: f64,
-) -> Result<f64, CoxError> {
-    let f = design.features();
+fn check_columns(objective: &dyn Objective, null: &Point, info: &[f64], ridge: f64) -> Result<f64, CoxError> {
+    let f = objective.sd().len();
     let weight: f64 = null.sums.w.iter().sum();
     let constant = (0..f).find(|&j| info[j * f + j] <= CONSTANT * weight);
     if let Some(j) = constant.filter(|_| ridge == 0.0) {
-        return Err(CoxError::Constant(cohort.names[j].clone()));
+        return Err(CoxError::Constant(objective.names()[j].clone()));
     }
     let mut penalised = info.to_vec();
     add_ridge(&mut penalised, f, ridge);
-    let factor = Cholesky::new(&penalised, f, COLLINEAR).map_err(|s| singular(s, cohort))?;
-    if ridge == 0.0 && !design.sets.truncated {
-        let columns = separating_columns(design);
-        if !columns.is_empty() {
-            return Err(separation(cohort, columns));
-        }
+    let factor = Cholesky::new(&penalised, f, COLLINEAR).map_err(|s| singular(s, objective.names()))?;
+    let columns = if ridge == 0.0 { objective.separating() } else { Vec::new() };
+    if !columns.is_empty() {
+        return Err(separation(objective.names(), columns));
     }
     Ok(factor.quadratic_form(&null.likelihood.gradient))
 }
@@ -176,54 +244,59 @@ struct Optimum {
     iterations: usize,
 }
 
+fn at_zero(objective: &dyn Objective, start: &[f64]) -> Result<Point, CoxError> {
+    objective.at(start)?.ok_or(CoxError::Numerical("the likelihood at 0 is not a number"))
+}
+
 fn maximise(
-    design: &Design,
-    cohort: &Cohort<'_>,
+    objective: &dyn Objective,
     options: &Options<'_>,
     null: f64,
     mut beta: Vec<f64>,
 ) -> Result<Optimum, CoxError> {
     let f = beta.len();
-    let spread = spreads(&design.x, f);
+    let (names, spread) = (objective.names(), objective.spread());
     let penalty = |beta: &[f64]| options.ridge / 2.0 * beta.iter().map(|b| b * b).sum::<f64>();
     let diverging = |step: &[f64]| {
         let moved = |j: usize| step[j] * spread[j];
         let most = (0..f).map(|j| moved(j).abs()).fold(0.0, f64::max);
         let columns = (0..f).filter(|&j| moved(j).abs() >= RUNAWAY * most);
         let signed = columns.map(|j| (j, if step[j] > 0.0 { '+' } else { '-' }));
-        (most > RUNAWAY).then(|| separation(cohort, signed.collect()))
+        (most > RUNAWAY).then(|| separation(names, signed.collect()))
     };
     let (mut value, mut previous) = (null, f64::INFINITY);
-    let mut point = design.at(&beta).ok_or(CoxError::Numerical("the likelihood at 0 is not a number"))?;
-    let mut info = design.information(&point, |_| 1.0);
+    let mut point = at_zero(objective, &beta)?;
+    let mut info = objective.information(&point)?;
     add_ridge(&mut info, f, options.ridge);
     for iteration in 0..=options.max_iterations {
         let gradient: Vec<f64> =
             point.likelihood.gradient.iter().zip(&beta).map(|(g, b)| g - options.ridge * b).collect();
         // The information dies out along diverging coefficients.
         let factor = Cholesky::new(&info, f, 0.0)
-            .map_err(|s| diverging(&beta).unwrap_or_else(|| singular(s, cohort)))?;
+            .map_err(|s| diverging(&beta).unwrap_or_else(|| singular(s, names)))?;
         let step = factor.solve(&gradient);
         let distance = step.iter().zip(&gradient).map(|(s, g)| s * g).sum::<f64>().max(0.0).sqrt();
         if distance <= SETTLED || (distance <= STALLED && distance > previous / 2.0) {
             return Ok(Optimum { beta, point, info, iterations: iteration });
         }
-        let (next, next_point, whole) = (0..40)
-            .find_map(|halvings| {
-                let length = 0.5f64.powi(halvings);
-                let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + length * s).collect();
-                let at = design.at(&next)?;
-                let rises = at.likelihood.value - penalty(&next) >= value - 1e-11 * (1.0 + value.abs());
-                rises.then_some((next, at, halvings == 0))
-            })
-            .ok_or(CoxError::NotConverged(iteration))?;
+        let mut found = None;
+        for halvings in 0..40 {
+            let length = 0.5f64.powi(halvings);
+            let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + length * s).collect();
+            let Some(at) = objective.at(&next)? else { continue };
+            if at.likelihood.value - penalty(&next) >= value - 1e-11 * (1.0 + value.abs()) {
+                found = Some((next, at, halvings == 0));
+                break;
+            }
+        }
+        let (next, next_point, whole) = found.ok_or(CoxError::NotConverged(iteration))?;
         let next_value = next_point.likelihood.value - penalty(&next);
         let flat = whole && options.ridge == 0.0 && next_value - value < FLAT;
         if let Some(error) = diverging(&step).filter(|_| flat) {
             return Err(error);
         }
         (beta, point, value, previous) = (next, next_point, next_value, distance);
-        info = design.information(&point, |_| 1.0);
+        info = objective.information(&point)?;
         add_ridge(&mut info, f, options.ridge);
     }
     Err(CoxError::NotConverged(options.max_iterations))
@@ -265,15 +338,15 @@ fn unscale(mut covariance: Vec<f64>, sd: &[f64]) -> Vec<f64> {
     covariance
 }
 
-fn singular(s: Singular, cohort: &Cohort<'_>) -> CoxError {
-    let name = |j: usize| cohort.names[j].clone();
+fn singular(s: Singular, names: &[String]) -> CoxError {
+    let name = |j: usize| names[j].clone();
     match s.of.is_empty() {
         true => CoxError::Constant(name(s.column)),
         false => CoxError::Collinear { column: name(s.column), of: s.of.into_iter().map(name).collect() },
     }
 }
 
-fn separation(cohort: &Cohort<'_>, columns: Vec<(usize, char)>) -> CoxError {
-    let columns = columns.into_iter().map(|(j, sign)| (cohort.names[j].clone(), sign)).collect();
+fn separation(names: &[String], columns: Vec<(usize, char)>) -> CoxError {
+    let columns = columns.into_iter().map(|(j, sign)| (names[j].clone(), sign)).collect();
     CoxError::Separation { columns }
 }

@@ -10,6 +10,7 @@ use osteon_kernels::tiles::{Lane, from_rows, to_rows};
 use rayon::prelude::*;
 
 use super::fused::{Network, StepInput, Workspace};
+use super::private::Privacy;
 use super::{Layout, Spec};
 use crate::cohort::Cohort;
 
@@ -48,25 +49,32 @@ pub struct Problem {
 
 /// Parameters and optimiser of one problem.
 #[derive(Debug, Clone, PartialEq)]
-struct State {
-    params: Vec<f32>,
+pub(super) struct State {
+    pub(super) params: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
     optimizer_steps: u64,
-    steps: u64,
-    epochs: u64,
+    pub(super) steps: u64,
+    pub(super) epochs: u64,
+    /// Added to every gradient; empty for none.
+    correction: Vec<f32>,
+    /// Sum of the gradients without it, and how many; kept only with a correction.
+    gradients: (Vec<f64>, u64),
 }
 
 /// Problems that are trained together. A problem's bits do not depend on its neighbours.
 #[derive(Debug)]
 pub struct Batch {
-    spec: Spec,
-    training: Training,
-    layout: Layout,
-    level: Level,
-    problems: Vec<Problem>,
-    states: Vec<State>,
-    spaces: Mutex<Vec<Workspace>>,
+    pub(super) spec: Spec,
+    pub(super) training: Training,
+    pub(super) layout: Layout,
+    pub(super) level: Level,
+    pub(super) problems: Vec<Problem>,
+    pub(super) states: Vec<State>,
+    privacy: Option<Privacy>,
+    /// Grows whenever a state is set from outside, so that a device knows that its copy is old.
+    revision: u64,
+    pub(super) spaces: Mutex<Vec<Workspace>>,
 }
 
 impl Batch {
@@ -87,16 +95,31 @@ impl Batch {
             optimizer_steps: 0,
             steps: 0,
             epochs: 0,
+            correction: Vec::new(),
+            gradients: (Vec::new(), 0),
         };
         let states = problems.iter().map(state).collect();
         let spaces = Mutex::new(Vec::new());
-        Self { spec, training, layout, level: Level::current(), problems, states, spaces }
+        let (level, privacy) = (Level::current(), None);
+        Self { spec, training, layout, level, problems, states, privacy, revision: 0, spaces }
     }
 
     /// Runs on another instruction set, for tests that compare them.
     #[must_use]
     pub fn at_level(mut self, level: Level) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Clips and blurs every step from here on, in place of full or mini-batches. Losses are then NaN: a loss
+    /// of the training rows is not private.
+    ///
+    /// # Panics
+    /// If the network has batch norm, whose statistics no noise covers.
+    #[must_use]
+    pub fn with_privacy(mut self, privacy: Privacy) -> Self {
+        assert!(!self.spec.batch_norm, "batch statistics are not private");
+        self.privacy = Some(privacy);
         self
     }
 
@@ -125,6 +148,7 @@ impl Batch {
     /// # Panics
     /// If the length differs.
     pub fn set_params(&mut self, problem: usize, params: &[f32]) {
+        self.revision += 1;
         self.states[problem].params.copy_from_slice(params);
     }
 
@@ -135,6 +159,7 @@ impl Batch {
 
     /// Forgets the moments of a problem's optimiser.
     pub fn reset_optimizer(&mut self, problem: usize) {
+        self.revision += 1;
         let state = &mut self.states[problem];
         state.first.fill(0.0);
         state.second.fill(0.0);
@@ -145,14 +170,72 @@ impl Batch {
     /// mini-batches, and the decay of the learning rate. So a problem that is trained in pieces, by a
     /// process that may have been resumed, draws the same as in one piece.
     pub fn start_at(&mut self, problem: usize, epoch: u64) {
-        let of = &self.problems[problem];
-        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
-        let per_epoch = match self.training.batch_size {
-            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
-            _ => 1,
-        };
+        let per_epoch = self.steps_per_epoch(problem);
         let state = &mut self.states[problem];
         (state.epochs, state.steps) = (epoch, epoch * per_epoch);
+    }
+
+    /// Adds `correction` (`[P]`, trainable parameters) to every gradient of a problem from here on, before
+    /// the optimiser sees it (SCAFFOLD), and begins to add up the gradients without it.
+    ///
+    /// # Panics
+    /// If the length differs.
+    pub fn correct_gradients(&mut self, problem: usize, correction: Vec<f32>) {
+        assert_eq!(correction.len(), self.layout.trainable(), "a correction of the trainable parameters");
+        let state = &mut self.states[problem];
+        state.gradients = (vec![0.0; correction.len()], 0);
+        state.correction = correction;
+    }
+
+    /// Mean of the gradients since [`Self::correct_gradients`], without the correction, `[P]`; zero where no
+    /// step was made.
+    pub fn mean_gradient(&self, problem: usize) -> Vec<f32> {
+        let (sum, steps) = &self.states[problem].gradients;
+        let steps = (*steps).max(1) as f64;
+        sum.iter().map(|g| (g / steps) as f32).collect()
+    }
+
+    /// Steps of an epoch of a problem.
+    pub(super) fn steps_per_epoch(&self, problem: usize) -> u64 {
+        let of = &self.problems[problem];
+        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
+        match self.training.batch_size {
+            _ if self.privacy.is_some() => self.privacy.as_ref().map_or(1, Privacy::steps_per_epoch),
+            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
+            _ => 1,
+        }
+    }
+
+    /// The fixed choices.
+    pub(super) fn training(&self) -> &Training {
+        &self.training
+    }
+
+    /// Changes whenever a state was set, not trained.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Positions of the patients of each mini-batch of an epoch, ascending.
+    pub(super) fn mini_batches(&self, problem: usize, epoch: u64) -> Vec<Vec<u32>> {
+        mini_batches(&self.training, &self.problems[problem], epoch)
+    }
+
+    /// What so many epochs elsewhere made of a problem.
+    pub(super) fn advance(&mut self, problem: usize, params: &[f32], moments: [&[f32]; 2], epochs: u64) {
+        let steps = epochs * self.steps_per_epoch(problem);
+        let state = &mut self.states[problem];
+        state.params.copy_from_slice(params);
+        state.first.copy_from_slice(moments[0]);
+        state.second.copy_from_slice(moments[1]);
+        state.optimizer_steps += steps;
+        state.steps += steps;
+        state.epochs += epochs;
+    }
+
+    /// Epochs without patients move nothing.
+    pub(super) fn skip_epochs(&mut self, problem: usize, epochs: u64) {
+        self.states[problem].epochs += epochs;
     }
 
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
@@ -166,6 +249,7 @@ impl Batch {
     /// # Panics
     /// If a length differs.
     pub fn set_optimizer_state(&mut self, problem: usize, moments: [&[f32]; 2], counters: [u64; 3]) {
+        self.revision += 1;
         let s = &mut self.states[problem];
         s.first.copy_from_slice(moments[0]);
         s.second.copy_from_slice(moments[1]);
@@ -180,21 +264,22 @@ impl Batch {
         which.iter().for_each(|&b| chosen[b] = true);
         let (spec, layout) = (&self.spec, &self.layout);
         let network = Network { spec, layout, level: self.level, parallel };
-        let (training, spaces) = (&self.training, &self.spaces);
-        let work: Vec<(&Problem, &mut State)> = self
+        let (training, privacy, spaces) = (&self.training, self.privacy.as_ref(), &self.spaces);
+        let work: Vec<(usize, (&Problem, &mut State))> = self
             .problems
             .iter()
             .zip(&mut self.states)
-            .zip(chosen)
-            .filter(|(_, c)| *c)
-            .map(|(w, _)| w)
+            .enumerate()
+            .filter(|(index, _)| chosen[*index])
             .collect();
+        self.revision += 1;
         let losses: Vec<Vec<f64>> = work
             .into_par_iter()
             .with_max_len(1)
-            .map(|(problem, state)| {
+            .map(|(index, (problem, state))| {
                 let mut ws = spaces.lock().ok().and_then(|mut s| s.pop()).unwrap_or_default();
-                let losses = Run { network, training, problem }.epochs(state, epochs, &mut ws);
+                let losses =
+                    Run { network, training, privacy, index, problem }.epochs(state, epochs, &mut ws);
                 if let Ok(mut spaces) = spaces.lock() {
                     spaces.push(ws);
                 }
@@ -240,11 +325,28 @@ pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
     to_rows(&network.predict(params, &from_rows(x, n, spec.inputs)), n, 1)
 }
 
+/// Positions of the patients of each mini-batch of an epoch, ascending. Patients of weight 0 are left
+/// out.
+fn mini_batches(training: &Training, problem: &Problem, epoch: u64) -> Vec<Vec<u32>> {
+    let weights = problem.weights.as_deref();
+    let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
+    let mut positions: Vec<u32> = (0..problem.cohort.len() as u32).filter(present).collect();
+    // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
+    Stream::new(problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
+    let size = training.batch_size.unwrap_or(positions.len()).max(1);
+    let mut chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
+    chunks.iter_mut().for_each(|chunk| chunk.sort_unstable());
+    chunks
+}
+
 /// Epochs of one problem.
-struct Run<'a> {
-    network: Network<'a>,
-    training: &'a Training,
-    problem: &'a Problem,
+pub(super) struct Run<'a> {
+    pub network: Network<'a>,
+    pub training: &'a Training,
+    pub privacy: Option<&'a Privacy>,
+    /// Place in the batch.
+    pub index: usize,
+    pub problem: &'a Problem,
 }
 
 impl Run<'_> {
@@ -258,6 +360,13 @@ impl Run<'_> {
         let mut losses = Vec::with_capacity(epochs as usize);
         for _ in 0..epochs {
             let (mut nll, mut events) = (0.0, 0.0);
+            if let Some(privacy) = self.privacy {
+                (0..privacy.steps_per_epoch())
+                    .for_each(|_| self.private_step(state, privacy, anchor.as_deref(), ws));
+                state.epochs += 1;
+                losses.push(f64::NAN);
+                continue;
+            }
             let full = self.training.batch_size.is_none_or(|size| size >= cohort.len());
             if full {
                 let weights = self.problem.weights.as_deref();
@@ -275,17 +384,10 @@ impl Run<'_> {
         losses
     }
 
-    /// The mini-batches of an epoch, each in risk order. Patients of weight 0 are left out.
+    /// The mini-batches of an epoch, each in risk order.
     fn batches(&self, epoch: u64) -> impl Iterator<Item = (Cohort, Option<Vec<f32>>)> {
         let weights = self.problem.weights.as_deref();
-        let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
-        let mut positions: Vec<u32> = (0..self.problem.cohort.len() as u32).filter(present).collect();
-        // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
-        Stream::new(self.problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
-        let size = self.training.batch_size.unwrap_or(positions.len()).max(1);
-        let chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
-        chunks.into_iter().map(move |mut chunk| {
-            chunk.sort_unstable();
+        mini_batches(self.training, self.problem, epoch).into_iter().map(move |chunk| {
             let part_weights = weights.map(|w| chunk.iter().map(|&p| w[p as usize]).collect());
             (self.problem.cohort.gather(&chunk), part_weights)
         })
@@ -302,22 +404,60 @@ impl Run<'_> {
     ) -> (f64, f64) {
         let input = StepInput { cohort, weights, seed: self.problem.seed, step: state.steps };
         let loss = self.network.step(&mut state.params, input, ws);
+        self.descend(state, &mut ws.gradient, anchor);
+        (loss.nll * loss.event_weight, loss.event_weight)
+    }
+
+    /// One step of [`super::private`]: blocks of sampled patients, clipped, added and blurred.
+    fn private_step(&self, state: &mut State, privacy: &Privacy, anchor: Option<&[f32]>, ws: &mut Workspace) {
+        let cohort = &*self.problem.cohort;
+        let weights = self.problem.weights.as_deref();
+        let mut word = privacy.noise.words(self.index, state.steps);
+        let mut blocks: Vec<Vec<u32>> = vec![Vec::new(); privacy.blocks];
+        for position in 0..cohort.len() as u32 {
+            let present = weights.is_none_or(|w| w[position as usize] > 0.0);
+            if privacy.samples(word()) && present {
+                blocks[privacy.block(cohort.keys[position as usize])].push(position);
+            }
+        }
+        let mut sum = vec![0.0; self.network.layout.trainable()];
+        for block in blocks.iter().filter(|b| !b.is_empty()) {
+            let part = cohort.gather(block);
+            let weights: Option<Vec<f32>> = weights.map(|w| block.iter().map(|&p| w[p as usize]).collect());
+            let seed = self.problem.seed;
+            let input = StepInput { cohort: &part, weights: weights.as_deref(), seed, step: state.steps };
+            self.network.step(&mut state.params, input, ws);
+            privacy.add_clipped(&mut sum, &ws.gradient);
+        }
+        privacy.blur(&mut sum, word);
+        self.descend(state, &mut sum, anchor);
+    }
+
+    /// Moves the parameters along the gradient of the loss, `[P]`, to which what does not depend on the
+    /// patients is added.
+    pub(super) fn descend(&self, state: &mut State, gradient: &mut [f64], anchor: Option<&[f32]>) {
         let spec = self.network.spec;
         if spec.l2 > 0.0 {
-            for range in self.network.layout.penalised(spec) {
-                for i in range {
-                    ws.gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
-                }
+            for i in self.network.layout.penalised(spec).into_iter().flatten() {
+                gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
             }
         }
         let trainable = self.network.layout.trainable();
         if let Some(anchor) = anchor {
             for i in 0..trainable {
                 let away = f64::from(state.params[i]) - f64::from(anchor[i]);
-                ws.gradient[i] += self.training.proximal_mu * away;
+                gradient[i] += self.training.proximal_mu * away;
             }
         }
-        let gradient: Vec<f32> = ws.gradient.iter().map(|&g| g as f32).collect();
+        if !state.correction.is_empty() {
+            let (sum, steps) = &mut state.gradients;
+            *steps += 1;
+            for i in 0..trainable {
+                sum[i] += gradient[i];
+                gradient[i] += f64::from(state.correction[i]);
+            }
+        }
+        let gradient: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();
         state.steps += 1;
         state.optimizer_steps += 1;
         let decay = 1.0 + state.epochs as f64 * self.training.learning_rate_decay;
@@ -333,6 +473,5 @@ impl Run<'_> {
                 sgd(constants, params, &gradient, &mut state.first);
             }
         }
-        (loss.nll * loss.event_weight, loss.event_weight)
     }
 }

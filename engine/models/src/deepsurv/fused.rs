@@ -26,13 +26,13 @@ pub(super) struct StepInput<'a> {
 }
 
 #[derive(Debug, Default)]
-struct LayerSpace {
+pub(super) struct LayerSpace {
     /// Output after nonlinearity and dropout, `[T, O, 16]`.
-    y: Vec<Lane>,
+    pub y: Vec<Lane>,
     /// Units that dropout kept, `[T, O]`.
-    kept: Vec<u16>,
+    pub kept: Vec<u16>,
     /// Keep probability; 1 without dropout.
-    keep: f64,
+    pub keep: f64,
     /// Normalised pre-activation and its statistics.
     normal: Vec<Lane>,
     statistics: Statistics,
@@ -42,7 +42,7 @@ struct LayerSpace {
 /// Buffers of a step, reused from step to step.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    layers: Vec<LayerSpace>,
+    pub(super) layers: Vec<LayerSpace>,
     d: [Vec<Lane>; 2],
     sums: Vec<f32>,
     case_weight: Vec<Lane>,
@@ -101,7 +101,7 @@ impl Network<'_> {
         current
     }
 
-    fn activation(&self, layer: usize) -> osteon_kernels::ops::activation::Activation {
+    pub fn activation(&self, layer: usize) -> osteon_kernels::ops::activation::Activation {
         use osteon_kernels::ops::activation::Activation;
         if layer < self.spec.hidden.len() { self.spec.activation } else { Activation::Identity }
     }
@@ -172,7 +172,7 @@ impl Network<'_> {
         loss
     }
 
-    fn forward(&self, params: &mut [f32], input: StepInput, tiles: usize, ws: &mut Workspace) {
+    pub fn forward(&self, params: &mut [f32], input: StepInput, tiles: usize, ws: &mut Workspace) {
         for (l, &layer) in self.layout.layers.iter().enumerate() {
             let (before, rest) = ws.layers.split_at_mut(l);
             let space = &mut rest[0];
@@ -273,7 +273,7 @@ impl Network<'_> {
         }
     }
 
-    fn input_gradient(
+    pub fn input_gradient(
         &self,
         transposed: &[f32],
         inputs: usize,
@@ -297,7 +297,7 @@ impl Network<'_> {
     }
 }
 
-fn transpose(w: &[f32], rows: usize, columns: usize, out: &mut Vec<f32>) {
+pub(super) fn transpose(w: &[f32], rows: usize, columns: usize, out: &mut Vec<f32>) {
     out.resize(w.len(), 0.0);
     for r in 0..rows {
         for c in 0..columns {

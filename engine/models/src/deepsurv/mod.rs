@@ -8,11 +8,18 @@ mod batch;
 mod fused;
 mod layout;
 mod list;
+mod private;
+mod resident;
+mod shared;
+mod step_list;
 
 pub use batch::{Batch, Optimizer, Problem, Training, predict};
 pub use fused::Workspace;
 pub use layout::{Layout, Role, Tensor};
 pub use list::op_list;
+pub use private::{Noise, Privacy};
+pub use resident::Resident;
+pub use shared::SharedOutcome;
 
 use osteon_kernels::ops::activation::Activation;
 use osteon_kernels::ops::cox_nll::Ties;

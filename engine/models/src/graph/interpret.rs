@@ -1,7 +1,7 @@
 //! The f64 interpreter: what a list of ops means, for one problem.
 
 use osteon_kernels::ops::batch_norm::EPSILON;
-use osteon_kernels::ops::cox_nll::{RiskOrder, reference};
+use osteon_kernels::ops::cox_nll::{RiskOrder, Ties, reference};
 use osteon_kernels::ops::dropout::Dropout;
 
 use super::{Graph, SlotId, Step};
@@ -24,16 +24,38 @@ pub struct Inputs<'a> {
 /// The value of each slot, row-major.
 pub type Values = Vec<Option<Vec<f64>>>;
 
+/// The loss at a cut: from the treatment of ties and the scores `[N]` to the loss and its gradient `[N]`.
+pub type CutLoss<'l> = dyn FnMut(Ties, &[f64]) -> (f64, Vec<f64>) + 'l;
+
 impl Graph {
     /// Runs the list in order. `values` holds the inputs and trainable slots and receives the rest.
     ///
     /// # Panics
     /// If an input slot has no value or a shape does not fit.
     pub fn interpret(&self, inputs: Inputs, values: &mut Values) {
+        self.interpret_cut(inputs, values, &mut |ties, score| {
+            let mut gradient = vec![0.0; score.len()];
+            let loss = reference::cox_nll(inputs.order, ties, score, inputs.weights, &mut gradient, true);
+            (loss.nll, gradient)
+        });
+    }
+
+    /// As [`Self::interpret`], with another loss at the cut point of [`Step::CoxNll`]: from the scores
+    /// `[N]`, such as one that takes in the patients of other sites, to the loss and its gradient `[N]`.
+    ///
+    /// # Panics
+    /// As [`Self::interpret`].
+    pub fn interpret_cut(&self, inputs: Inputs, values: &mut Values, loss: &mut CutLoss<'_>) {
         values.resize(self.slots.len(), None);
         for node in &self.nodes {
             let arguments: Vec<&[f64]> = node.inputs.iter().map(|&s| self.value(values, s)).collect();
-            let results = run(node.step, inputs, &arguments);
+            let results = match node.step {
+                Step::CoxNll(ties) => {
+                    let (loss, gradient) = loss(ties, arguments[0]);
+                    vec![vec![loss], gradient]
+                }
+                step => run(step, inputs, &arguments),
+            };
             for (&slot, result) in node.outputs.iter().zip(results) {
                 values[slot] = Some(result);
             }
@@ -58,11 +80,7 @@ fn run(step: Step, inputs: Inputs, a: &[&[f64]]) -> Vec<Vec<f64>> {
         Step::Dropout { layer, rate } => vec![dropout(a[0], layer, rate, inputs)],
         Step::BatchNorm => batch_norm(a[0], a[1], a[2], inputs),
         Step::BatchNormGrad => batch_norm_grad(a[0], a[1], a[2], a[3], inputs),
-        Step::CoxNll(ties) => {
-            let mut gradient = vec![0.0; n];
-            let loss = reference::cox_nll(inputs.order, ties, a[0], inputs.weights, &mut gradient, true);
-            vec![vec![loss.nll], gradient]
-        }
+        Step::CoxNll(_) => Vec::new(), // the caller's
     }
 }
 

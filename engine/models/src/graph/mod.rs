@@ -3,7 +3,7 @@
 mod adjoint;
 mod interpret;
 
-pub use interpret::{Inputs, Values};
+pub use interpret::{CutLoss, Inputs, Values};
 
 use osteon_kernels::ops::activation::Activation;
 use osteon_kernels::ops::cox_nll::Ties;

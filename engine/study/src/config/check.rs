@@ -2,12 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arm, Batch, Features, ModelKind, OnSiteFailure, Optimizer, Seeds, SiteSource, Strategy, Study};
+use osteon_federate::aggregate::mask::LEAST_SITES;
+use osteon_federate::strategies::{Entry, REGISTRY, Sends, entry};
+
+use super::{
+    Arm, Batch, Features, Impute, ModelKind, OnSiteFailure, Optimizer, Scale, Seeds, SiteSource, Strategy,
+    Study, TimeBins,
+};
 
 /// Widest hidden layer.
 const WIDEST: usize = 1 << 16;
 /// Most models of one study.
 const MOST_PROBLEMS: u128 = 1_000_000;
+
+/// Most bins of event times.
+const MOST_BINS: u32 = 100_000;
 
 /// What is wrong with a study.
 #[derive(Debug)]
@@ -160,47 +169,161 @@ fn federation(study: &Study, f: &mut Faults) {
     );
     f.unless(fed.rounds > 0, "federation.rounds", "must be positive");
     f.unless(fed.local_epochs > 0, "federation.local_epochs", "must be positive");
-    f.range("federation.mu", fed.mu, fed.mu >= 0.0, "zero or positive");
     f.range(
         "federation.fraction",
         fed.fraction,
         fed.fraction > 0.0 && fed.fraction <= 1.0,
         "a share in (0, 1]",
     );
-    let rate = fed.server_learning_rate;
-    f.range("federation.server_learning_rate", rate, rate > 0.0, "positive");
-    let (first, second) = (fed.server_momentum, fed.server_beta2);
-    f.range("federation.server_momentum", first, (0.0..1.0).contains(&first), "in [0, 1)");
-    f.range("federation.server_beta2", second, (0.0..1.0).contains(&second), "in [0, 1)");
-    f.range("federation.server_tau", fed.server_tau, fed.server_tau > 0.0, "positive");
+    strategy(study, f);
+    privacy(study, f);
     f.range("federation.round_deadline_s", fed.round_deadline_s, fed.round_deadline_s > 0.0, "positive");
     let bits = fed.scale_bits.is_none_or(|b| (8..=44).contains(&b));
     f.unless(bits, "federation.scale_bits", "must be from 8 to 44");
-    let averaged = study.model.kind == ModelKind::Deepsurv || study.train.arm != Arm::Federated;
-    f.hint(
-        averaged,
-        "model.kind",
-        "a federated cox model needs summed risk sets, which are not there yet",
-        "model.kind = \"deepsurv\" with hidden = [] is the linear model, averaged over sites",
-    );
+    bins(study, f);
+    exact(study, f);
     absent(study, f);
-    f.unless(
-        !(fed.exact && study.model.batch_norm && study.train.arm == Arm::Federated),
+}
+
+fn bins(study: &Study, f: &mut Faults) {
+    match &study.federation.time_bins {
+        Some(TimeBins::Number(n)) => {
+            f.unless(
+                (1..=MOST_BINS).contains(n),
+                "federation.time_bins",
+                format!("must be from 1 to {MOST_BINS}"),
+            );
+        }
+        Some(TimeBins::Ends(ends)) => f.unless(
+            !ends.is_empty()
+                && ends.iter().all(|t| t.is_finite() && *t > 0.0)
+                && ends.windows(2).all(|w| w[0] < w[1]),
+            "federation.time_bins",
+            "ends of bins must be positive and increasing",
+        ),
+        None => {}
+    }
+}
+
+fn exact(study: &Study, f: &mut Faults) {
+    let fed = &study.federation;
+    if study.train.arm != Arm::Federated {
+        return;
+    }
+    let cox = study.model.kind == ModelKind::Cox;
+    f.hint(
+        !cox || fed.exact,
+        "model.kind",
+        "a federated cox model needs risk sets summed over the sites",
+        "set federation.exact = true; or model.kind = \"deepsurv\" with hidden = [], averaged over sites",
+    );
+    if !fed.exact {
+        return;
+    }
+    f.hint(
+        study.may_share_times(),
         "federation.exact",
-        "excludes model.batch_norm: its statistics would have to cross at every step",
+        "shows the event times and risk sums of single patients to every site",
+        "set federation.min_count = 10 or federation.time_bins = 50; or, where all sites agree to it, \
+         federation.exact_reveals = \"accepted\"",
+    );
+    f.unless(
+        cox || !study.model.batch_norm,
+        "federation.exact",
+        "excludes model.batch_norm: its statistics are not summed over the sites",
+    );
+    f.unless(!(study.model.robust && cox), "model.robust", "is not there for a federated model");
+    // A replicate or a batch has fewer events in a bin than the minimum says.
+    let counted = fed.min_count > 0 && !cox;
+    f.unless(!(counted && study.train.bootstraps > 0), "federation.min_count", "excludes train.bootstraps");
+    let full = study.train.batch == Batch::Full;
+    f.hint(full || !counted, "federation.min_count", "excludes mini-batches", "set train.batch = \"full\"");
+}
+
+/// Differential privacy holds only where nothing else of the training rows crosses.
+fn privacy(study: &Study, f: &mut Faults) {
+    const KEY: &str = "federation.privacy";
+    let Some(asked) = &study.federation.privacy else { return };
+    let range = |x: f64, holds: bool| x.is_finite() && holds;
+    let (noise, clip, rate) = (asked.noise_multiplier, asked.clip, asked.sample_rate);
+    f.unless(range(noise, noise > 0.0), KEY, format!("noise_multiplier = {noise} is not positive"));
+    f.unless(range(clip, clip > 0.0), KEY, format!("clip = {clip} is not positive"));
+    f.unless(range(rate, rate > 0.0 && rate <= 1.0), KEY, format!("sample_rate = {rate} is not in (0, 1]"));
+    let delta = asked.delta;
+    f.unless(range(delta, delta > 0.0 && delta < 1.0), KEY, format!("delta = {delta} is not in (0, 1)"));
+    f.unless(asked.blocks > 0, KEY, "blocks must be positive");
+    let federated = study.train.arm == Arm::Federated && study.model.kind == ModelKind::Deepsurv;
+    f.unless(federated, KEY, "covers federated training of deepsurv only");
+    let bare = study.preprocess.scale == Scale::None && study.preprocess.impute == Impute::None;
+    f.hint(
+        bare,
+        KEY,
+        "excludes preprocess.scale and preprocess.impute: moments of the training rows would cross without noise",
+        "set both to \"none\", and scale the columns by known constants beforehand",
+    );
+    f.unless(!study.model.batch_norm, KEY, "excludes model.batch_norm, whose statistics no noise covers");
+    let control = study.federation.strategy == Strategy::Scaffold;
+    f.unless(!control, KEY, "excludes strategy = \"scaffold\", whose control variates no noise covers");
+    f.unless(!study.federation.exact, KEY, "excludes federation.exact, whose sums no noise covers");
+    let full = study.train.batch == Batch::Full;
+    f.hint(full, KEY, "excludes train.batch", "sample_rate says how many patients a step samples");
+}
+
+/// The options of all strategies, used or not, have one range each; and what a strategy cannot be joined with.
+fn strategy(study: &Study, f: &mut Faults) {
+    let fed = &study.federation;
+    const KEYS: [(&str, &str); 6] = [
+        ("mu", "federation.mu"),
+        ("server_learning_rate", "federation.server_learning_rate"),
+        ("server_momentum", "federation.server_momentum"),
+        ("server_beta2", "federation.server_beta2"),
+        ("server_tau", "federation.server_tau"),
+        ("trim", "federation.trim"),
+    ];
+    for (name, dotted) in KEYS {
+        let key = REGISTRY.iter().flat_map(|e| e.keys).find(|k| k.name == name);
+        if let (Some(key), Some(value)) = (key, fed.option(name)) {
+            let (least, most) = key.range;
+            f.range(dotted, value, (least..=most).contains(&value), &format!("from {least} to {most}"));
+        }
+    }
+    let sends = entry(fed.strategy.name()).map(|e: &Entry| e.sends);
+    if study.train.arm != Arm::Federated || !fed.secure {
+        return;
+    }
+    f.hint(
+        sends.is_ok_and(Sends::maskable),
+        "federation.secure",
+        format!(
+            "excludes strategy = \"{}\", which looks at the parameters of each site",
+            fed.strategy.name()
+        ),
+        "use a strategy that sums (docs/strategies.md)",
+    );
+    f.hint(
+        fed.on_site_failure == OnSiteFailure::Abort,
+        "federation.secure",
+        "excludes on_site_failure = \"drop\": the sum without a site would bare what it sent",
+        "use on_site_failure = \"abort\"",
+    );
+    f.unless(!fed.exact, "federation.secure", "excludes federation.exact, whose sums have no masks");
+    let sites = match &fed.site {
+        Some(SiteSource::Files(files)) => files.len(),
+        // The table tells, once it is read.
+        Some(SiteSource::Column(_)) => LEAST_SITES,
+        None => fed.sites.len(),
+    };
+    f.unless(
+        sites >= LEAST_SITES,
+        "federation.secure",
+        format!("needs at least {LEAST_SITES} sites: of two, each can subtract its own part"),
     );
 }
 
 /// Keys that the file may hold and this version cannot honour: refused, never passed over.
 fn absent(study: &Study, f: &mut Faults) {
-    let fed = &study.federation;
     let federated = study.train.arm == Arm::Federated;
     let not_yet = "is not there yet";
-    f.unless(!(fed.exact && federated), "federation.exact", not_yet);
-    let averaging = matches!(fed.strategy, Strategy::Fedavg | Strategy::Fedprox);
-    f.hint(averaging || !federated, "federation.strategy", not_yet, "use \"fedavg\" or \"fedprox\"");
-    let skips = fed.on_site_failure == OnSiteFailure::Skip && federated;
-    f.hint(!skips, "federation.on_site_failure", not_yet, "use \"stop\"");
     let folds = study.split.folds > 0 && federated;
     f.hint(
         !folds,

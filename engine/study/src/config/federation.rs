@@ -24,14 +24,18 @@ pub struct Federation {
     pub strategy: Strategy,
     /// Weight of the proximal term of `fedprox`.
     pub mu: f64,
-    /// Step size of the server (every strategy but `fedavg` and `fedprox`).
-    pub server_learning_rate: f64,
+    /// Step size of the server (`fedavgm`, `fedadam`, `fedyogi`, `fedadagrad`, `scaffold`); each has its own
+    /// default, see `docs/strategies.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_learning_rate: Option<f64>,
     /// Momentum of the server: of `fedavgm`, and the first moment of the adaptive ones.
     pub server_momentum: f64,
     /// Decay of the second moment of `fedadam` and `fedyogi`.
     pub server_beta2: f64,
     /// Term that bounds the adaptive step of `fedadam`, `fedyogi` and `fedadagrad`.
     pub server_tau: f64,
+    /// Share of the sites that `trimmed_mean` leaves out at either end, in `[0, 0.5)`.
+    pub trim: f64,
     /// Weight of a site's model.
     pub weights: SiteWeights,
     /// Share of the sites drawn in each round, in `(0, 1]`.
@@ -40,6 +44,15 @@ pub struct Federation {
     pub local_state: LocalState,
     /// Sum risk sets over the sites: the pooled gradient, in place of averaged models.
     pub exact: bool,
+    /// Bins of the event times that sites share (risk sets of the exact mode, baseline hazard, survival
+    /// curves): a number of equally wide ones, or the list of their ends. Absent: the times themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_bins: Option<TimeBins>,
+    /// Events that a bin must have over all sites: neighbouring bins are joined until they do. Also
+    /// the fewest patients that a published summary of a column rests on. 0 asks for none.
+    pub min_count: u32,
+    /// Whether sites with files of their own may share risk sets by single event times.
+    pub exact_reveals: Reveals,
     /// Binary digits behind the point of an aggregated parameter; chosen from the total weight when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_bits: Option<u32>,
@@ -47,8 +60,44 @@ pub struct Federation {
     pub round_deadline_s: f64,
     /// Rounds between checkpoints; 0 writes none.
     pub checkpoint_every: u32,
-    /// What a fault at one site does to the round.
+    /// What a fault at one site does to the run.
     pub on_site_failure: OnSiteFailure,
+    /// Mask the sums pairwise, so that no rank sees what another one sends.
+    pub secure: bool,
+    /// `[federation.privacy]`: differential privacy of each patient's record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+}
+
+/// `[federation.privacy]`: clipped and blurred steps in place of full or mini-batches (docs/privacy.md).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    /// Deviation of the noise over the sensitivity.
+    pub noise_multiplier: f64,
+    /// Largest norm of the gradient of a block of patients; the sensitivity is twice that.
+    pub clip: f64,
+    /// Probability with which a step samples a patient, in `(0, 1]`.
+    #[serde(default = "all")]
+    pub sample_rate: f64,
+    /// Blocks that a site's patients are dealt to.
+    #[serde(default = "one")]
+    pub blocks: u32,
+    /// Probability in which the bound may fail, in `(0, 1)`.
+    #[serde(default = "rarely")]
+    pub delta: f64,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn rarely() -> f64 {
+    1e-5
 }
 
 impl Default for Federation {
@@ -60,18 +109,24 @@ impl Default for Federation {
             local_epochs: 2,
             strategy: Strategy::Fedavg,
             mu: 0.01,
-            server_learning_rate: 1.0,
+            server_learning_rate: None,
             server_momentum: 0.9,
             server_beta2: 0.99,
             server_tau: 1e-3,
+            trim: 0.2,
             weights: SiteWeights::Patients,
             fraction: 1.0,
             local_state: LocalState::Reset,
             exact: false,
+            time_bins: None,
+            min_count: 0,
+            exact_reveals: Reveals::Limited,
             scale_bits: None,
             round_deadline_s: 600.0,
             checkpoint_every: 1,
-            on_site_failure: OnSiteFailure::Stop,
+            on_site_failure: OnSiteFailure::Abort,
+            secure: false,
+            privacy: None,
         }
     }
 }
@@ -127,6 +182,26 @@ impl<'de> Deserialize<'de> for SiteSource {
     }
 }
 
+/// Bins of event times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number of bins, or a list of their ends")]
+pub enum TimeBins {
+    /// So many of equal width.
+    Number(u32),
+    /// Their ends, ascending, in the time unit of the study.
+    Ends(Vec<f64>),
+}
+
+/// What sites with files of their own may show each other (docs/exact_cox.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reveals {
+    /// Sums over bins of event times only.
+    Limited,
+    /// Event times, and sums that single patients can be read from, are accepted.
+    Accepted,
+}
+
 /// How the sites' models become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -143,6 +218,27 @@ pub enum Strategy {
     Fedyogi,
     /// Adagrad on the server (Reddi et al. 2021).
     Fedadagrad,
+    /// Gradients corrected by control variates (Karimireddy et al. 2020).
+    Scaffold,
+    /// Median of each coordinate (Yin et al. 2018).
+    Median,
+    /// Mean of each coordinate without its extremes (Yin et al. 2018).
+    TrimmedMean,
+}
+
+impl Federation {
+    /// The number of a strategy's option, if the study gives one.
+    pub fn option(&self, key: &str) -> Option<f64> {
+        match key {
+            "mu" => Some(self.mu),
+            "server_learning_rate" => self.server_learning_rate,
+            "server_momentum" => Some(self.server_momentum),
+            "server_beta2" => Some(self.server_beta2),
+            "server_tau" => Some(self.server_tau),
+            "trim" => Some(self.trim),
+            _ => None,
+        }
+    }
 }
 
 impl Strategy {
@@ -155,6 +251,9 @@ impl Strategy {
             Self::Fedadam => "fedadam",
             Self::Fedyogi => "fedyogi",
             Self::Fedadagrad => "fedadagrad",
+            Self::Scaffold => "scaffold",
+            Self::Median => "median",
+            Self::TrimmedMean => "trimmed_mean",
         }
     }
 }
@@ -181,12 +280,12 @@ pub enum LocalState {
     Keep,
 }
 
-/// What a fault at one site does to the round.
+/// What a fault at one site does to the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnSiteFailure {
     /// Every rank stops with the same message.
-    Stop,
-    /// The site has weight 0 in this round, and the record says so.
-    Skip,
+    Abort,
+    /// The run goes on without the site, and its records say so.
+    Drop,
 }

@@ -1,5 +1,6 @@
 //! Keys that were set but have no effect in the chosen arm, model or strategy.
 
+use osteon_federate::strategies::{Sends, entry};
 use toml::{Table, Value};
 
 use super::{Arm, Interval, ModelKind, Optimizer, SiteSource, Strategy, Study};
@@ -30,14 +31,19 @@ const ROUNDS: &[&str] = &[
     "federation.server_momentum",
     "federation.server_beta2",
     "federation.server_tau",
+    "federation.trim",
     "federation.weights",
     "federation.fraction",
     "federation.local_state",
     "federation.exact",
+    "federation.time_bins",
+    "federation.min_count",
+    "federation.exact_reveals",
     "federation.scale_bits",
     "federation.round_deadline_s",
     "federation.checkpoint_every",
     "federation.on_site_failure",
+    "federation.secure",
 ];
 const AVERAGING: &[&str] = &[
     "federation.local_epochs",
@@ -47,9 +53,20 @@ const AVERAGING: &[&str] = &[
     "federation.server_momentum",
     "federation.server_beta2",
     "federation.server_tau",
+    "federation.trim",
     "federation.weights",
     "federation.fraction",
     "federation.local_state",
+    "federation.scale_bits",
+];
+/// Every option of some strategy.
+const OPTIONS: &[&[&str]] = &[
+    &["federation.mu"],
+    &["federation.server_learning_rate"],
+    &["federation.server_momentum"],
+    &["federation.server_beta2"],
+    &["federation.server_tau"],
+    &["federation.trim"],
 ];
 
 /// One warning per key that was set to something else than its default and is not used. Values
@@ -93,6 +110,10 @@ fn silent(study: &Study) -> Vec<Silent> {
     if cox {
         out.push((NETWORK, "model.kind = \"cox\"".to_owned()));
         out.push((GRADIENT, "model.kind = \"cox\"".to_owned()));
+        out.push((
+            &["federation.rounds", "federation.checkpoint_every"],
+            "model.kind = \"cox\", which is fitted by Newton's method".to_owned(),
+        ));
     } else {
         out.push((&["model.ridge", "model.robust"], "model.kind = \"deepsurv\"".to_owned()));
     }
@@ -109,28 +130,18 @@ fn silent(study: &Study) -> Vec<Silent> {
     out
 }
 
+/// The options of other strategies, as their registry has them.
 fn strategy(strategy: Strategy, out: &mut Vec<Silent>) {
-    let server: &'static [&'static str] = &[
-        "federation.server_learning_rate",
-        "federation.server_momentum",
-        "federation.server_beta2",
-        "federation.server_tau",
-    ];
-    let (name, used): (&str, &[&str]) = match strategy {
-        Strategy::Fedavg => ("fedavg", &[]),
-        Strategy::Fedprox => ("fedprox", &["federation.mu"]),
-        Strategy::Fedavgm => ("fedavgm", &server[..2]),
-        Strategy::Fedadam => ("fedadam", server),
-        Strategy::Fedyogi => ("fedyogi", server),
-        Strategy::Fedadagrad => (
-            "fedadagrad",
-            &["federation.server_learning_rate", "federation.server_momentum", "federation.server_tau"],
-        ),
-    };
-    for keys in [&["federation.mu"] as &[_], &server[..1], &server[1..2], &server[2..3], &server[3..]] {
-        if !used.contains(&keys[0]) {
-            out.push((keys, format!("federation.strategy = \"{name}\"")));
+    let Ok(entry) = entry(strategy.name()) else { return };
+    for &keys in OPTIONS {
+        let used = entry.keys.iter().any(|k| keys[0].strip_prefix("federation.") == Some(k.name));
+        if !used {
+            out.push((keys, format!("federation.strategy = \"{}\"", entry.name)));
         }
+    }
+    // A median has no weights, but a site of weight 0 is absent from it.
+    if entry.sends == Sends::Each {
+        out.push((&["federation.weights"], format!("federation.strategy = \"{}\"", entry.name)));
     }
 }
 

@@ -16,7 +16,10 @@ mod train;
 mod values;
 
 pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
-pub use federation::{Federation, LocalState, OnSiteFailure, SiteFile, SiteSource, SiteWeights, Strategy};
+pub use federation::{
+    Federation, LocalState, OnSiteFailure, Privacy, Reveals, SiteFile, SiteSource, SiteWeights, Strategy,
+    TimeBins,
+};
 pub use model::{Activation, L2Scope, Model, ModelKind, Ties};
 pub use preprocess::{Impute, Preprocess, Scale};
 pub use read::Loaded;
@@ -46,6 +49,22 @@ pub struct Study {
 }
 
 impl Study {
+    /// Whether sites may share what depends on single event times: they are simulated, times are
+    /// binned, or it is accepted.
+    pub fn may_share_times(&self) -> bool {
+        let fed = &self.federation;
+        let real = matches!(fed.site, Some(SiteSource::Files(_)));
+        let limited = fed.time_bins.is_some() || fed.min_count > 0;
+        !real || limited || fed.exact_reveals == Reveals::Accepted
+    }
+
+    /// Whether a federation may publish exact sums besides its model: sites may share times, and the
+    /// study does not ask for sums that are masked or blurred.
+    pub fn may_publish(&self) -> bool {
+        let fed = &self.federation;
+        self.may_share_times() && !fed.secure && fed.privacy.is_none()
+    }
+
     /// A digest of the resolved study, under which its checkpoints are kept.
     pub fn identity(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_default();

@@ -73,6 +73,43 @@ fn ranges_have_a_position() {
 }
 
 #[test]
+fn exact_federations_say_what_they_may_show() {
+    let drawn = |set: &[&str]| -> Vec<String> {
+        let set = [&["train.arm=federated", "federation.sites=[0.5, 0.5]", "federation.exact=true"], set];
+        set.concat().into_iter().map(str::to_owned).collect()
+    };
+    let ask = |text: &str, set: Vec<String>| Loaded::parse(text, "S.toml", Path::new("/study"), &set);
+    // Simulated sites have nothing to hide.
+    assert!(ask(SMALL, drawn(&[])).is_ok());
+    for (set, message) in [
+        (&["model.batch_norm=true"][..], "excludes model.batch_norm"),
+        (&["model.kind=cox", "model.robust=true"], "model.robust: is not there"),
+        (&["federation.min_count=5", "train.bootstraps=3"], "excludes train.bootstraps"),
+        (&["federation.min_count=5", "train.batch=64"], "excludes mini-batches"),
+        (&["federation.time_bins=0"], "must be from 1 to"),
+        (&["federation.time_bins=[3.0, 2.0]"], "positive and increasing"),
+        (&["federation.time_bins=\"many\""], "a number of bins, or a list of their ends"),
+    ] {
+        let error = ask(SMALL, drawn(set)).expect_err("a wrong study").to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let files = "[[federation.site]]\nname = \"a\"\npath = \"a.csv\"\n[train]\narm = \"federated\"\n";
+    assert!(
+        refused(files, &["federation.exact=true"])
+            .contains("single patients to every site|set federation.min_count = 10")
+    );
+    let limited =
+        ["federation.min_count=10", "federation.time_bins=[30, 60.5]", "federation.exact_reveals=accepted"];
+    for key in limited {
+        let study = load(files, &["federation.exact=true", key]).expect("a study").study;
+        assert!(study.may_share_times());
+        assert_eq!(toml::from_str::<Study>(&toml::to_string(&study).expect("text")).expect("a study"), study);
+    }
+    let averaged = refused(SMALL, &["model.kind=cox", "train.arm=federated", "federation.sites=[1.0]"]);
+    assert!(averaged.contains("risk sets summed over the sites|set federation.exact = true"), "{averaged}");
+}
+
+#[test]
 fn overrides_are_toml_values_or_text() {
     let set = ["train.arm=federated", "federation.sites=[0.5, 0.5]", "train.batch=64", "train.seeds=[7,9]"];
     let study = load(SMALL, &set).expect("a study").study;

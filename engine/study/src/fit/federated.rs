@@ -2,43 +2,57 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use osteon_core::phases::Phases;
 use osteon_data::FittedPreprocess;
-use osteon_federate::checkpoint::{Checkpoints, SiteState};
+use osteon_federate::checkpoint::{Checkpoints, SiteState, StoredTensor, Values};
 use osteon_federate::metrics::{Pairs, SiteMetrics};
+use osteon_federate::privacy::Secret;
 use osteon_federate::rounds::{
-    Ended, Federation, Learner, LocalJob, LocalUpdate, Outcome, Plan, RoundRecord,
+    Ended, Federation, Learner, LocalJob, LocalUpdate, Lost, OnSiteFailure, Outcome, Plan, RoundRecord,
 };
 use osteon_federate::sampling::ClientSampling;
 use osteon_federate::sites::{SiteInfo, Weights};
-use osteon_federate::strategies::{Strategy, strategy};
+use osteon_federate::strategies::{Key, Sends, Strategy, entry, strategy};
 use osteon_federate::{CommReduce, FederateError, TensorSpec};
 use osteon_models::cohort::Cohort;
 use osteon_models::deepsurv::{Batch, Layout, Problem};
-use osteon_report::records::{SiteMetric, SiteResult};
+use osteon_report::records::{Dropped, SiteMetric, SiteResult};
 use osteon_report::{Lines, Metric};
 
 use super::network::{self, Replicate};
+use super::private::{self, Secrets};
 use super::result::{Fit, Predictor};
-use super::{Fitted, Job, Prepared, held_out, preprocessing};
+use super::{Fitted, Job, Prepared, held_out, preprocessing, shared};
 use crate::cohorts::Scope;
 use crate::config::{self, LocalState, SiteWeights};
+use crate::engine::Trainer;
+use crate::source::Source;
 use crate::{Study, StudyError};
 
+/// Name of the control variates among a site's tensors.
+const CONTROL: &str = "control";
+
 /// The sites of one rank, each with a problem per replicate.
-struct Sites<'s> {
+pub(super) struct Sites<'s> {
     study: &'s Study,
-    tensors: Vec<TensorSpec>,
-    replicates: Vec<Replicate>,
+    pub tensors: Vec<TensorSpec>,
+    pub replicates: Vec<Replicate>,
     infos: Vec<SiteInfo>,
     /// Held-out patients of each site held here; empty under a common test set.
     own_tests: Vec<Prepared>,
     common_test: Prepared,
     /// Problems `[site held here, replicate]`.
     batch: Batch,
+    /// The site's own file, for those held here that have one.
+    sources: Vec<Option<Source>>,
+    /// Control variates of each problem (`[P]`, trainable parameters), where the strategy has them.
+    control: Vec<Vec<f32>>,
+    /// What the noise of each site held here is made from; empty without privacy.
+    secrets: Secrets,
+    trainer: Trainer,
     /// Loss of the last local epoch of each problem.
     losses: Vec<Option<f64>>,
     /// Mean concordance over the seeds on the common test set, after the last evaluation.
@@ -65,6 +79,10 @@ impl Learner for Sites<'_> {
         self.replicates.len()
     }
 
+    fn trainable(&self) -> usize {
+        self.batch.layout().trainable()
+    }
+
     fn sites(&self) -> &[SiteInfo] {
         &self.infos
     }
@@ -72,11 +90,17 @@ impl Learner for Sites<'_> {
     fn train_local(
         &mut self,
         global: &[f32],
-        job: &LocalJob,
-        send: &mut dyn FnMut(LocalUpdate<'_>),
+        job: &LocalJob<'_>,
+        send: &mut dyn FnMut(usize, Result<LocalUpdate<'_>, FederateError>),
     ) -> Result<(), FederateError> {
-        let places: Vec<(usize, usize)> =
-            job.taking_part.iter().filter_map(|&site| Some((site, self.place(site)?))).collect();
+        let mut places = Vec::new();
+        for &site in &job.taking_part {
+            let Some(place) = self.place(site) else { continue };
+            match self.sources[place].as_ref().map_or(Ok(()), Source::check) {
+                Ok(()) => places.push((site, place)),
+                Err(e) => send(site, Err(FederateError::local(&e))),
+            }
+        }
         let which: Vec<usize> = places.iter().flat_map(|&(_, place)| self.problems(place)).collect();
         let q = self.batch.layout().len();
         let local_epochs = u64::from(self.study.federation.local_epochs);
@@ -88,15 +112,26 @@ impl Learner for Sites<'_> {
             if self.study.federation.local_state == LocalState::Reset {
                 self.batch.reset_optimizer(problem);
             }
+            if let Some(server) = job.control {
+                let server = &server[group * q..][..self.batch.layout().trainable()];
+                let correction = server.iter().zip(&self.control[problem]).map(|(c, own)| c - own);
+                self.batch.correct_gradients(problem, correction.collect());
+            }
         }
-        let losses = self.batch.train(&which, local_epochs);
+        let losses = self.trainer.train(&mut self.batch, &which, local_epochs);
+        let losses = losses.map_err(|e| FederateError::local(&e))?;
         for (&problem, losses) in which.iter().zip(losses) {
             self.losses[problem] = losses.last().copied();
         }
         for (site, place) in places {
-            for (group, problem) in self.problems(place).enumerate() {
-                send(LocalUpdate { site, group, params: self.batch.params(problem) });
-            }
+            let problems = self.problems(place);
+            let changes: Vec<Vec<f32>> = match job.control {
+                Some(_) => problems.clone().map(|problem| self.renew_control(problem)).collect(),
+                None => Vec::new(),
+            };
+            let params: Vec<&[f32]> = problems.map(|problem| self.batch.params(problem)).collect();
+            let control: Vec<&[f32]> = changes.iter().map(Vec::as_slice).collect();
+            send(site, Ok(LocalUpdate { params: &params, control: &control }));
         }
         Ok(())
     }
@@ -130,32 +165,62 @@ impl Learner for Sites<'_> {
     }
 
     fn state(&self) -> Vec<SiteState> {
-        if self.study.federation.local_state == LocalState::Reset {
-            return Vec::new();
-        }
-        let site = |(place, info): (usize, &SiteInfo)| SiteState {
-            site: info.index,
-            tensors: network::optimizer_state(&self.batch, self.problems(place)),
+        let site = |(place, info): (usize, &SiteInfo)| {
+            let mut tensors = match self.study.federation.local_state {
+                LocalState::Reset => Vec::new(),
+                LocalState::Keep => network::optimizer_state(&self.batch, self.problems(place)),
+            };
+            let control = &self.control[self.problems(place)];
+            if !control.is_empty() && !control[0].is_empty() {
+                let shape = vec![control.len(), control[0].len()];
+                tensors.push(StoredTensor::new(CONTROL, shape, Values::F32(control.concat())));
+            }
+            tensors.extend(private::store(&self.secrets, place));
+            SiteState { site: info.index, tensors }
         };
-        self.infos.iter().enumerate().map(site).collect()
+        let sites = self.infos.iter().enumerate().map(site);
+        sites.filter(|s| !s.tensors.is_empty()).collect()
     }
 
     fn restore(&mut self, state: Vec<SiteState>) -> Result<(), FederateError> {
         for site in state {
             if let Some(place) = self.place(site.site) {
                 let problems = self.problems(place);
-                network::restore_optimizer(&mut self.batch, problems, &site.tensors)?;
+                if self.study.federation.local_state == LocalState::Keep {
+                    network::restore_optimizer(&mut self.batch, problems.clone(), &site.tensors)?;
+                }
+                private::restore(&self.secrets, place, &site.tensors);
+                if let Some(Values::F32(control)) =
+                    site.tensors.iter().find(|t| t.name == CONTROL).map(|t| &t.values)
+                {
+                    let width = self.batch.layout().trainable();
+                    let restored = self.control[problems].iter_mut().zip(control.chunks(width));
+                    restored.for_each(|(own, saved)| own.copy_from_slice(saved));
+                }
             }
         }
         Ok(())
     }
 }
 
+impl Sites<'_> {
+    /// Replaces a problem's control variates by the mean gradient of the steps just made; gives what they
+    /// change by, `[P]` with zeros for the buffers.
+    fn renew_control(&mut self, problem: usize) -> Vec<f32> {
+        let mut change = vec![0.0; self.batch.layout().len()];
+        let own = &mut self.control[problem];
+        for ((change, own), &new) in change.iter_mut().zip(own).zip(&self.batch.mean_gradient(problem)) {
+            (*change, *own) = (new - *own, new);
+        }
+        change
+    }
+}
+
 /// The global network, for predictions from its parameters `[G, Q]`.
-struct Network<'n> {
-    study: &'n Study,
-    q: usize,
-    replicates: &'n [Replicate],
+pub(super) struct Network<'n> {
+    pub study: &'n Study,
+    pub q: usize,
+    pub replicates: &'n [Replicate],
 }
 
 impl Network<'_> {
@@ -178,7 +243,7 @@ impl Network<'_> {
         self.seeds().map(|g| held_out::concordance_of(&rows.rows, &self.risks(global, g, rows))).collect()
     }
 
-    fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
+    pub fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
         let risks: Vec<Vec<f64>> = self.seeds().map(|g| self.risks(global, g, rows)).collect();
         network::mean_risk(&risks)
     }
@@ -208,6 +273,11 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         phases.add("train", Duration::from_secs_f64(record.local_s));
         phases.add("aggregate", Duration::from_secs_f64(record.aggregate_s));
         phases.add("evaluate", Duration::from_secs_f64(record.evaluate_s));
+        phases.wait(Duration::from_secs_f64((record.local_max_s - record.local_s).max(0.0)));
+        for lost in &record.lost {
+            let Lost { site, round, reason } = lost;
+            job.watch.warn(&format!("from round {round} on without site '{}': {reason}", names[*site]));
+        }
         let metric = metric(record, names, &replicates, common.get(), job.cohorts.scope);
         if let Some(dir) = job.dir {
             let opened = match lines.take() {
@@ -240,16 +310,25 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     if outcome.ended == Ended::Stopped {
         return Ok(Fitted::Stopped(u64::from(outcome.rounds)));
     }
-    let fit = phases.time("evaluate", || result(job, learner, &outcome, last, preprocess))?;
+    let fit = phases.time("evaluate", || {
+        let mut fit = result(job, learner, &outcome, last, preprocess)?;
+        let q = outcome.global.len() / replicates.len();
+        let network = Network { study, q, replicates: &replicates };
+        shared::publish(job, &mut fit, &|rows| Ok(network.mean_risk(&outcome.global, rows)))?;
+        Ok::<_, StudyError>(fit)
+    })?;
     Ok(Fitted::Done(Box::new(fit)))
 }
 
 /// Fits the preprocessing over all sites and applies it to those held here.
-fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
+pub(super) fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), StudyError> {
     let pooled = job.cohorts.pooled();
     let rows: Vec<usize> = (0..pooled.n).collect();
     let spec = preprocessing(job.study);
-    let preprocess = FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?;
+    let preprocess = match job.study.federation.privacy {
+        Some(_) => private::preprocess(&spec, &pooled, &rows)?,
+        None => FittedPreprocess::fit(&spec, &pooled, &rows, &CommReduce(job.comm))?,
+    };
     super::local::warn_constant(job, &preprocess);
     let site = |s: &crate::cohorts::Site| {
         Ok((Prepared::new(s.train.clone(), &preprocess)?, Prepared::new(s.test.clone(), &preprocess)?))
@@ -258,7 +337,7 @@ fn prepare(job: &Job) -> Result<(FittedPreprocess, Vec<(Prepared, Prepared)>), S
     Ok((preprocess, sites))
 }
 
-fn learner<'s>(
+pub(super) fn learner<'s>(
     job: &'s Job,
     preprocess: &FittedPreprocess,
     sites: Vec<(Prepared, Prepared)>,
@@ -272,7 +351,7 @@ fn learner<'s>(
         let cohort: Arc<Cohort> = network::cohort(&train)?;
         let (mut patients, mut events) = (Vec::new(), Vec::new());
         for replicate in &replicates {
-            let weights = replicate.weights(study, &train, site.index);
+            let weights = replicate.weights(study, &train.rows, site.index);
             patients.push(count(&weights, train.rows.n, |_| true));
             let event = train.rows.survival()?.event.clone();
             events.push(count(&weights, train.rows.n, |i| event[i]));
@@ -284,15 +363,28 @@ fn learner<'s>(
     }
     let spec = network::spec(study, preprocess.names().len());
     let training = network::training(study, f64::from(strategy.proximal_mu()));
-    let batch = Batch::new(spec, training, problems);
+    let mut batch = Batch::new(spec, training, problems);
+    let secrets: Secrets = match study.federation.privacy {
+        Some(_) => Arc::new(Mutex::new(infos.iter().map(|_| Secret::draw()).collect::<Result<_, _>>()?)),
+        None => Arc::default(),
+    };
+    if let Some(asked) = &study.federation.privacy {
+        batch = batch.with_privacy(private::privacy(asked, replicates.len(), secrets.clone()));
+    }
+    let corrects = entry(study.federation.strategy.name())?.sends == Sends::SumAndControl;
+    let controls = if corrects { batch.layout().trainable() } else { 0 };
     Ok(Sites {
         study,
         tensors: network::tensors(batch.layout()),
         losses: vec![None; batch.problems().len()],
+        control: vec![vec![0.0; controls]; batch.problems().len()],
+        secrets,
+        sources: job.cohorts.sites.iter().map(|s| s.source.clone()).collect(),
         replicates,
         infos,
         own_tests,
         common_test: Prepared::new(job.cohorts.test.clone(), preprocess)?,
+        trainer: job.engine.trainer(&batch)?,
         batch,
         common,
     })
@@ -320,6 +412,12 @@ fn plan(study: &Study) -> Plan {
             ClientSampling::All
         },
         scale_bits: fed.scale_bits.map(|b| b as i32),
+        on_site_failure: match fed.on_site_failure {
+            config::OnSiteFailure::Abort => OnSiteFailure::Abort,
+            config::OnSiteFailure::Drop => OnSiteFailure::Drop,
+        },
+        secure: fed.secure,
+        save_start: fed.privacy.is_some(),
         evaluate_every: 1,
         checkpoint_every: fed.checkpoint_every,
         deadline: (fed.round_deadline_s > 0.0).then(|| Duration::from_secs_f64(fed.round_deadline_s)),
@@ -328,11 +426,10 @@ fn plan(study: &Study) -> Plan {
 
 fn server(study: &Study) -> Result<Box<dyn Strategy>, StudyError> {
     let fed = &study.federation;
-    let mut options = BTreeMap::new();
-    if fed.strategy == config::Strategy::Fedprox {
-        options.insert("mu".to_owned(), fed.mu);
-    }
-    Ok(strategy(fed.strategy.name(), &options)?)
+    let name = fed.strategy.name();
+    let option = |key: &Key| Some((key.name.to_owned(), fed.option(key.name)?));
+    let options: BTreeMap<String, f64> = entry(name)?.keys.iter().filter_map(option).collect();
+    Ok(strategy(name, &options)?)
 }
 
 /// Concordance of each seed over all sites' own held-out patients.
@@ -342,7 +439,7 @@ fn within_sites(record: &RoundRecord, replicates: &[Replicate]) -> Vec<Option<f6
     seeds.map(one).collect()
 }
 
-fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
+pub(super) fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
     let (mut concordant, mut all) = (0.0, 0.0);
     for p in pairs {
         concordant += p.concordant as f64 + 0.5 * p.tied as f64;
@@ -351,7 +448,7 @@ fn ratio(pairs: impl Iterator<Item = Pairs>) -> Option<f64> {
     (all > 0.0).then(|| concordant / all)
 }
 
-fn metric(
+pub(super) fn metric(
     record: &RoundRecord,
     names: &[String],
     replicates: &[Replicate],
@@ -383,7 +480,7 @@ fn metric(
     }
 }
 
-fn result(
+pub(super) fn result(
     job: &Job,
     learner: Sites,
     outcome: &Outcome,
@@ -415,6 +512,11 @@ fn result(
             n: s.patients[group],
             events: s.events[group],
             c_index: ratio(of_site(s.index).filter(|m| m.group == group).map(|m| m.pairs)),
+            dropped: outcome
+                .lost
+                .iter()
+                .find(|l| l.site == s.index)
+                .map(|l| Dropped { round: u64::from(l.round), reason: l.reason.clone() }),
         })
         .collect();
     let held = |of: fn(&SiteMetrics) -> u64| -> u64 {
@@ -437,6 +539,7 @@ fn result(
         federation: Some((u64::from(outcome.rounds), last.map_or(0, |r| r.bytes), sites)),
         sites: None,
         kaplan_meier: risk.and_then(|risk| held_out::by_risk(&test.rows, &risk)),
+        columns: None,
         predictor: Predictor {
             schema: osteon_report::records::SCHEMA,
             preprocess: vec![preprocess],

@@ -70,7 +70,7 @@ fn interval(rows: &Dataset, risk: &[f64], asked: &Evaluation, seed: u64) -> (Opt
 }
 
 /// Names of the risk groups, lowest first.
-const GROUPS: [&str; 3] = ["low risk", "middle risk", "high risk"];
+pub(super) const GROUPS: [&str; 3] = ["low risk", "middle risk", "high risk"];
 
 /// Survival of the held-out patients in thirds of predicted risk; `None` with too few patients.
 pub fn by_risk(rows: &Dataset, risk: &[f64]) -> Option<KaplanMeier> {

@@ -130,6 +130,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         n: part.train.rows.n as u64,
         events: part.train.rows.events() as u64,
         c_index: *c,
+        dropped: None,
     };
     let sites = (study.train.arm == Arm::Isolated).then(|| parts.iter().zip(&per_part).map(site).collect());
     let se = fit.robust_se().unwrap_or_else(|| fit.se.clone());
@@ -163,6 +164,7 @@ fn result(job: &Job, parts: &[Part], fits: &[CoxFit]) -> Result<Fit, StudyError>
         federation: None,
         sites,
         kaplan_meier: single.then(|| held_out::by_risk(&part.test.rows, &risk)).flatten(),
+        columns: None,
         predictor: Predictor {
             schema: osteon_report::records::SCHEMA,
             preprocess: parts.iter().map(|p| p.preprocess.clone()).collect(),

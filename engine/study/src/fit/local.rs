@@ -17,6 +17,7 @@ use super::network::{self, Replicate};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
 use crate::config::{Arm, SiteChoice};
+use crate::engine::Trainer;
 use crate::{Study, StudyError};
 
 /// Patients that a set of models trains on, and those it is evaluated on.
@@ -104,7 +105,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     for part in &parts {
         let cohort = network::cohort(&part.train)?;
         for &replicate in &replicates {
-            let weights = replicate.weights(job.study, &part.train, part.index);
+            let weights = replicate.weights(job.study, &part.train.rows, part.index);
             let weights = weights.map(|w| cohort.to_risk_order(&w));
             problems.push(Problem { cohort: cohort.clone(), seed: replicate.seed, weights });
             table.push(replicate.describe(part.site.as_deref(), part.fold));
@@ -114,7 +115,8 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let mut batch = Batch::new(network::spec(job.study, inputs), network::training(job.study, 0.0), problems);
     let epochs = u64::from(job.study.train.epochs);
     let view = View { study: job.study, parts: &parts, replicates: &replicates };
-    let done = train(job, &view, &mut batch, phases)?;
+    let mut trainer = phases.time("prepare", || job.engine.trainer(&batch))?;
+    let done = train(job, &view, &mut batch, &mut trainer, phases)?;
     if done < epochs {
         return Ok(Fitted::Stopped(done));
     }
@@ -122,7 +124,13 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
 }
 
 /// Trains to the last epoch or until asked to stop; gives the epochs done.
-fn train(job: &Job, view: &View, batch: &mut Batch, phases: &mut Phases) -> Result<u64, StudyError> {
+fn train(
+    job: &Job,
+    view: &View,
+    batch: &mut Batch,
+    trainer: &mut Trainer,
+    phases: &mut Phases,
+) -> Result<u64, StudyError> {
     let train = &job.study.train;
     let all: Vec<usize> = (0..batch.problems().len()).collect();
     let store = Checkpoints::new(&job.checkpoints, job.study.identity());
@@ -135,7 +143,7 @@ fn train(job: &Job, view: &View, batch: &mut Batch, phases: &mut Phases) -> Resu
     while done < epochs {
         // Short steps, so that a signal is answered soon; they do not change a bit.
         let until = epochs.min(next_record).min(next_checkpoint).min(done + STOP_EVERY);
-        let losses = phases.time("train", || batch.train(&all, until - done));
+        let losses = phases.time("train", || trainer.train(batch, &all, until - done))?;
         done = until;
         let last: Vec<Option<f64>> = losses.iter().map(|l| l.last().copied()).collect();
         let loss = held_out::mean(&last);
@@ -273,6 +281,7 @@ impl View<'_> {
                 c_index: held_out::mean(
                     &self.seeds().map(|r| self.per_part(batch, r)[k]).collect::<Vec<_>>(),
                 ),
+                dropped: None,
             };
             self.parts.iter().enumerate().map(result).collect()
         });
@@ -301,6 +310,7 @@ impl View<'_> {
             federation: None,
             sites,
             kaplan_meier: risk.and_then(|risk| held_out::by_risk(&first.test.rows, &risk)),
+            columns: None,
             predictor: Predictor {
                 schema: osteon_report::records::SCHEMA,
                 preprocess: self.parts.iter().map(|p| p.preprocess.clone()).collect(),

@@ -3,16 +3,22 @@
 //! - [`network`]: the study's keys as a DeepSurv network, its problems and cohorts,
 //! - [`local`]: central and isolated training in one process,
 //! - [`federated`]: sites as learners of a federation,
+//! - [`exact`]: risk sets summed over the sites of a federation,
+//! - [`shared`]: what a federation publishes besides its model,
 //! - [`linear`]: the linear Cox model,
 //! - [`held_out`]: concordance and survival curves on held-out patients,
+//! - [`private`]: differential privacy of a federation,
 //! - [`result`]: what a fit leaves in the run directory.
 
+pub mod exact;
 pub mod federated;
 pub mod held_out;
 pub mod linear;
 pub mod local;
 pub mod network;
+pub mod private;
 pub mod result;
+pub mod shared;
 
 use osteon_core::phases::Phases;
 use osteon_data::preprocess::{self, Drop, ImputeLevel, ImputeNumber};
@@ -21,6 +27,7 @@ use osteon_federate::Comm;
 
 use crate::cohorts::Cohorts;
 use crate::config::{Arm, Impute, ModelKind, Scale};
+use crate::engine::Engine;
 use crate::run_dir::RunDir;
 use crate::stop::Stop;
 use crate::watch::Watch;
@@ -32,6 +39,8 @@ pub struct Job<'j> {
     pub study: &'j Study,
     /// The patients held here.
     pub cohorts: &'j Cohorts,
+    /// Where it is trained.
+    pub engine: &'j Engine,
     /// The ranks.
     pub comm: &'j Comm,
     /// The run directory; on rank 0 only.
@@ -58,7 +67,11 @@ pub enum Fitted {
 /// Of the data, the model or a rank.
 pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     match (job.study.model.kind, job.study.train.arm) {
+        (ModelKind::Cox, Arm::Federated) => exact::linear::fit(job, phases),
         (ModelKind::Cox, _) => linear::fit(job, phases),
+        (ModelKind::Deepsurv, Arm::Federated) if job.study.federation.exact => {
+            exact::network::fit(job, phases)
+        }
         (ModelKind::Deepsurv, Arm::Federated) => federated::fit(job, phases),
         (ModelKind::Deepsurv, _) => local::fit(job, phases),
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use osteon_core::rng::{Purpose, Stream};
+use osteon_data::Dataset;
 use osteon_federate::checkpoint::{StoredTensor, Values};
 use osteon_federate::{FederateError, TensorSpec};
 use osteon_kernels::ops::adam::Adam;
@@ -95,9 +96,9 @@ impl Replicate {
 
     /// Case weights in the order of the rows: the table's own, times the patient's multiplicity in
     /// the bootstrap. Bootstrap `b` of a site draws the same patients under every seed.
-    pub fn weights(self, study: &Study, rows: &Prepared, site: usize) -> Option<Vec<f32>> {
-        let own = rows.rows.outcome.as_ref().and_then(|o| o.weights.as_ref());
-        let n = rows.rows.n;
+    pub fn weights(self, study: &Study, rows: &Dataset, site: usize) -> Option<Vec<f32>> {
+        let own = rows.outcome.as_ref().and_then(|o| o.weights.as_ref());
+        let n = rows.n;
         let Some(bootstrap) = self.bootstrap.filter(|_| n > 0) else {
             return own.map(|w| w.iter().map(|&w| w as f32).collect());
         };

@@ -21,8 +21,8 @@ pub struct Predictor {
     pub schema: u32,
     /// The columns and what was fitted on them; one per fold, or one.
     pub preprocess: Vec<FittedPreprocess>,
-    /// Baseline hazard of the mean risk over the seeds on the training patients; absent where they
-    /// are not in one place.
+    /// Baseline hazard of the mean risk over the seeds on the training patients; absent where one
+    /// was not to be shared, or there are several sets of models.
     pub baseline: Option<BaselineHazard>,
     /// Names of the strata of the baseline, by code.
     pub strata: Vec<String>,
@@ -60,6 +60,8 @@ pub struct Fit {
     pub sites: Option<Vec<SiteResult>>,
     /// Survival by risk.
     pub kaplan_meier: Option<KaplanMeier>,
+    /// Summaries of the columns over the sites of a federation.
+    pub columns: Option<Vec<super::shared::ColumnSummary>>,
     /// What `predict` needs.
     pub predictor: Predictor,
 }
@@ -77,6 +79,9 @@ impl Fit {
         }
         if let Some(curves) = &self.kaplan_meier {
             dir.write("kaplan_meier.json", curves)?;
+        }
+        if let Some(columns) = &self.columns {
+            dir.write("columns.json", columns)?;
         }
         let (coefficients, log_likelihood) = self.linear.map_or((None, None), |(c, l)| (Some(c), Some(l)));
         let (rounds, bytes, sites) =

@@ -13,13 +13,13 @@ pub(super) fn run(device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, Devic
     let da = device.put("da", &case.input("da").to_f32())?;
     let (a, dz) = (device.alloc("a", n)?, device.alloc("dz", n)?);
     for piece in device.pieces(n) {
-        device.launch(&Launch {
-            source: SOURCE,
-            entry: "activation",
-            buffers: &[&z, &da, &a, &dz].map(|b| b.slice(piece.clone())).each_ref(),
-            params: &[piece.len() as u32, case.size("kind") as u32],
-            groups: device.elementwise(piece.len()),
-        })?;
+        device.launch(&Launch::new(
+            SOURCE,
+            "activation",
+            &[&z, &da, &a, &dz].map(|b| b.slice(piece.clone())).each_ref(),
+            &[piece.len() as u32, case.size("kind") as u32],
+            device.elementwise(piece.len()),
+        ))?;
     }
     Ok(vec![Tensor::f32("a", &[n], device.get(&a)?), Tensor::f32("dz", &[n], device.get(&dz)?)])
 }

@@ -9,7 +9,7 @@
 //! `m += (1 - b1)(g - m)`, `v += (1 - b2)(g^2 - v)`,
 //! `p -= lr / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps)`. Kingma and Ba, ICLR 2015.
 
-mod device;
+pub mod device;
 mod op;
 
 pub use op::AdamOp;
@@ -36,7 +36,7 @@ impl Adam {
     }
 
     /// Step size and the factor of `v` after `step` steps (from 1).
-    fn corrected(&self, step: u64) -> (f64, f64) {
+    pub fn corrected(&self, step: u64) -> (f64, f64) {
         let first = 1.0 - libm::pow(self.beta1, step as f64);
         let second = 1.0 - libm::pow(self.beta2, step as f64);
         (self.learning_rate / first, 1.0 / second)

@@ -17,7 +17,7 @@
 //! `dz = scale / sd (dy - w (sum dy + x sum dy x) / W)` with weights `w`, `W = sum w`: `dy` already
 //! carries each patient's weight, the statistics bring in `w`.
 
-mod device;
+pub mod device;
 mod fast;
 mod op;
 

@@ -7,7 +7,7 @@
 //! to come through on WGSL.
 
 use super::{RiskOrder, Ties, op};
-use crate::backend::{Device, DeviceError, Launch, Source};
+use crate::backend::{Buffer, Device, DeviceError, Launch, Source};
 use crate::ops::case::{Case, Tensor};
 
 pub(super) const SOURCE: Source =
@@ -20,40 +20,92 @@ pub(crate) const EVENT: u32 = 1 << 30;
 /// Group of a row behind all events of its stratum.
 pub(crate) const NO_GROUP: u32 = EVENT - 1;
 
-/// Outputs `loss` and `gradient`.
+/// A risk order on a device.
+#[derive(Clone)]
+pub struct Outcome {
+    rows: Buffer,
+    groups: Buffer,
+    n: usize,
+    count: usize,
+}
+
+impl Outcome {
+    /// Brings a risk order to the device.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] for left truncation, else what the device says.
+    pub fn new(device: &dyn Device, order: &RiskOrder) -> Result<Self, DeviceError> {
+        if order.truncation.is_some() {
+            return Err(DeviceError::Unsupported {
+                op: "cox_nll",
+                device: device.name(),
+                reason: "left truncation has no device version: its risk sets are differences".to_owned(),
+            });
+        }
+        let (rows, groups) = words(order);
+        Ok(Self {
+            rows: device.put_words("rows", &rows)?,
+            groups: device.put_words("groups", &groups)?,
+            n: order.len(),
+            count: order.groups.len(),
+        })
+    }
+
+    /// Words of [`Self::loss`]'s scratch buffer per problem.
+    pub fn scratch_words(&self) -> usize {
+        5 * self.count
+    }
+
+    /// Loss and event weight `[B, 2]` of `problems` scores `[B, N]`, and their gradient. Without
+    /// `weight` all case weights are 1.
+    pub fn loss(
+        &self,
+        device: &dyn Device,
+        (problems, ties, normalise): (usize, Ties, bool),
+        score: &Buffer,
+        weight: Option<&Buffer>,
+        gradient: &Buffer,
+        loss: &Buffer,
+        scratch: &Buffer,
+    ) -> Launch {
+        let params = [
+            problems as u32,
+            self.n as u32,
+            self.count as u32,
+            u32::from(ties == Ties::Efron),
+            normalise.into(),
+            weight.is_some().into(),
+        ];
+        // An unweighted kernel never reads the buffer that stands in for the weights.
+        let weight = weight.unwrap_or(score);
+        let buffers = [&self.rows, &self.groups, score, weight, gradient, loss, scratch];
+        Launch::new(SOURCE, "cox_nll", &buffers, &params, device.line(problems))
+    }
+}
+
+/// Outputs `loss` and `gradient`; as many problems at once as one binding can see.
 pub(super) fn run(device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
     let (order, ties) = op::outcome(case);
-    if order.truncation.is_some() {
-        return Err(DeviceError::Unsupported {
-            op: "cox_nll",
-            device: device.name(),
-            reason: "left truncation has no device version: its risk sets are differences".to_owned(),
-        });
+    let outcome = Outcome::new(device, &order)?;
+    let (n, b) = (order.len(), case.size("problems"));
+    let (score, weight) = (case.input("score").to_f32(), case.find("weight").map(Tensor::to_f32));
+    let together = device.limits().binding_words / n.max(outcome.scratch_words()).max(2);
+    let together = together.clamp(1, b.max(1));
+    let scratch = device.alloc("work", together * outcome.scratch_words())?;
+    let (mut losses, mut gradients) = (Vec::new(), Vec::new());
+    for first in (0..b).step_by(together) {
+        let count = together.min(b - first);
+        let part = |all: &[f32]| all[first * n..(first + count) * n].to_vec();
+        let score = device.put("score", &part(&score))?;
+        let weight = weight.as_ref().map(|w| device.put("weight", &part(w))).transpose()?;
+        let gradient = device.alloc("gradient", count * n)?;
+        let loss = device.alloc("loss", 2 * count)?;
+        let how = (count, ties, case.get("normalise") != 0.0);
+        device.launch(&outcome.loss(device, how, &score, weight.as_ref(), &gradient, &loss, &scratch))?;
+        losses.extend(device.get(&loss)?);
+        gradients.extend(device.get(&gradient)?);
     }
-    let (n, b, groups) = (order.len(), case.size("problems"), order.groups.len());
-    let (row_words, group_words) = words(&order);
-    let rows = device.put_words("rows", &row_words)?;
-    let event_groups = device.put_words("groups", &group_words)?;
-    let score = device.put("score", &case.input("score").to_f32())?;
-    let weight = case.find("weight").map_or(vec![], Tensor::to_f32);
-    let weighted = u32::from(!weight.is_empty());
-    let weight = device.put("weight", &weight)?;
-    let gradient = device.alloc("gradient", b * n)?;
-    let loss = device.alloc("loss", 2 * b)?;
-    let work = device.alloc("work", 5 * b * groups)?;
-    let efron = u32::from(ties == Ties::Efron);
-    let normalise = u32::from(case.get("normalise") != 0.0);
-    device.launch(&Launch {
-        source: SOURCE,
-        entry: "cox_nll",
-        buffers: &[&rows, &event_groups, &score, &weight, &gradient, &loss, &work],
-        params: &[b as u32, n as u32, groups as u32, efron, normalise, weighted],
-        groups: device.line(b),
-    })?;
-    Ok(vec![
-        Tensor::f32("loss", &[b, 2], device.get(&loss)?),
-        Tensor::f32("gradient", &[b, n], device.get(&gradient)?),
-    ])
+    Ok(vec![Tensor::f32("loss", &[b, 2], losses), Tensor::f32("gradient", &[b, n], gradients)])
 }
 
 /// The order as the kernels read it: a word per row, two per group.

@@ -20,7 +20,7 @@
 //! Source: Efron, JASA 72 (1977); weights as in R's `coxph` (Therneau and Grambsch, "Modeling
 //! Survival Data", 2000, ch. 3). Strata add up. Left truncation: at risk in `(entry, time]`.
 
-mod device;
+pub mod device;
 mod fast;
 mod op;
 mod order;

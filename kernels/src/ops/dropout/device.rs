@@ -1,7 +1,7 @@
-//! The device versions.
+//! The device versions, for dropout on its own; a layer's is fused with it.
 
 use super::{op, patient_words};
-use crate::backend::{Device, DeviceError, Launch, Source};
+use crate::backend::{ALIGNMENT, Buffer, Device, DeviceError, Launch, Source};
 use crate::ops::case::{Case, Tensor};
 
 pub(super) const SOURCE: Source =
@@ -18,14 +18,19 @@ pub(super) fn run(device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, Devic
     let [threshold, layer, step] = dropout.map_or([0; 3], |d| d.words());
     let [key0, key1] = dropout.map_or([0; 2], |d| d.key());
     let scale = dropout.map_or(1.0, |d| 1.0 / d.keep()) as f32;
-    if n > 0 {
-        device.launch(&Launch {
-            source: SOURCE,
-            entry: "dropout",
-            buffers: &[&patient, &a, &y],
-            params: &[n as u32, shape[1] as u32, threshold, layer, step, key0, key1, scale.to_bits()],
-            groups: device.elementwise(n),
-        })?;
+    // Whole rows to a piece, starting aligned.
+    let rows = (device.limits().binding_words / shape[1].max(2) / ALIGNMENT * ALIGNMENT).max(ALIGNMENT);
+    for from in (0..shape[0]).step_by(rows) {
+        let rows = from..(from + rows).min(shape[0]);
+        let of = |buffer: &Buffer, width: usize| buffer.slice(rows.start * width..rows.end * width);
+        let n = rows.len() * shape[1];
+        device.launch(&Launch::new(
+            SOURCE,
+            "dropout",
+            &[&of(&patient, 2), &of(&a, shape[1]), &of(&y, shape[1])],
+            &[n as u32, shape[1] as u32, threshold, layer, step, key0, key1, scale.to_bits()],
+            device.elementwise(n),
+        ))?;
     }
     Ok(vec![Tensor::f32("y", shape, device.get(&y)?)])
 }

@@ -97,6 +97,6 @@ pub fn patient_lanes(patients: &[u64]) -> Vec<[[u32; LANES]; 2]> {
 }
 
 /// Patient keys as a device kernel reads them: `[N, 2]`, low word first.
-pub(crate) fn patient_words(patients: &[u64]) -> Vec<u32> {
+pub fn patient_words(patients: &[u64]) -> Vec<u32> {
     patients.iter().flat_map(|&p| [p as u32, (p >> 32) as u32]).collect()
 }

@@ -8,13 +8,15 @@ struct Params {
     inputs: u32,
     outputs: u32,
     x_stride: u32,  // words from one problem's x to the next: 0 where they share it
+    w_at: u32,  // first word of w, then b, in a problem's parameters
+    stride: u32,  // words of a problem's parameters
     kind: u32,
     threshold: u32,
     layer: u32,
-    step: u32,
     scale: f32,
     keep: f32,
     blocks: u32,  // blocks of LINEAR_BLOCK_ROWS rows
+    adds: u32,  // whether dw goes on with what is there
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -22,13 +24,12 @@ struct Params {
 var<workgroup> left: array<f32, 272>;
 var<workgroup> right: array<f32, 272>;
 
-// patient: [N, 2], keys: [B, 2].
+// params: [B, stride], patient: [N, 2], step: [B, STEP_WORDS].
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
-@group(0) @binding(2) var<storage, read> forward_w: array<f32>;
-@group(0) @binding(3) var<storage, read> forward_b: array<f32>;
-@group(0) @binding(4) var<storage, read> forward_patient: array<u32>;
-@group(0) @binding(5) var<storage, read> forward_keys: array<u32>;
-@group(0) @binding(6) var<storage, read_write> forward_y: array<f32>;
+@group(0) @binding(2) var<storage, read> forward_params: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_patient: array<u32>;
+@group(0) @binding(4) var<storage, read> forward_step: array<u32>;
+@group(0) @binding(5) var<storage, read_write> forward_y: array<f32>;
 
 // y = dropout(activation(x w^T + b)).
 @compute @workgroup_size(GROUP)
@@ -42,6 +43,8 @@ fn linear_forward(
     let row = group.x * TILE + ty;
     let unit = group.y * TILE + tx;
     let loaded = group.y * TILE + ty;
+    let w_at = k * p.stride + p.w_at;
+    let b_at = w_at + p.inputs * p.outputs;
     var acc = 0.0f;
     for (var i0 = 0u; i0 < p.inputs; i0 += TILE) {
         let i = i0 + tx;
@@ -51,7 +54,7 @@ fn linear_forward(
         }
         var wi = 0.0f;
         if (i < p.inputs && loaded < p.outputs) {
-            wi = forward_w[(k * p.outputs + loaded) * p.inputs + i];
+            wi = forward_params[w_at + loaded * p.inputs + i];
         }
         left[ty * STRIDE + tx] = xi;
         right[ty * STRIDE + tx] = wi;
@@ -62,45 +65,24 @@ fn linear_forward(
         workgroupBarrier();
     }
     if (row < p.n && unit < p.outputs) {
-        let a = activation_value(p.kind, acc + forward_b[k * p.outputs + unit]);
-        let key = vec2<u32>(forward_keys[2u * k], forward_keys[2u * k + 1u]);
+        let a = activation_value(p.kind, acc + forward_params[b_at + unit]);
+        let s = STEP_WORDS * k;
+        let key = vec2<u32>(forward_step[s + STEP_KEY], forward_step[s + STEP_KEY + 1u]);
         let kept = p.threshold == 0u || keeps(forward_patient[2u * row], forward_patient[2u * row + 1u], unit,
-                                              p.layer, p.step, key, p.threshold);
+                                              p.layer, forward_step[s + STEP_NUMBER], key, p.threshold);
         forward_y[(k * p.n + row) * p.outputs + unit] = select(0.0f, a * p.scale, kept);
     }
 }
 
-@group(0) @binding(1) var<storage, read> dz_dy: array<f32>;
-@group(0) @binding(2) var<storage, read> dz_y: array<f32>;
-@group(0) @binding(3) var<storage, read> dz_patient: array<u32>;
-@group(0) @binding(4) var<storage, read> dz_keys: array<u32>;
-@group(0) @binding(5) var<storage, read_write> dz_dz: array<f32>;
-
-// dz = dy through dropout and activation, in terms of y.
-@compute @workgroup_size(GROUP)
-fn linear_dz(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let e = element(group, groups, thread);
-    if (e < p.problems * p.n * p.outputs) {
-        let unit = e % p.outputs;
-        let row = e / p.outputs % p.n;
-        let k = e / p.outputs / p.n;
-        let key = vec2<u32>(dz_keys[2u * k], dz_keys[2u * k + 1u]);
-        let kept = p.threshold == 0u || keeps(dz_patient[2u * row], dz_patient[2u * row + 1u], unit, p.layer,
-                                              p.step, key, p.threshold);
-        let slope = activation_slope(p.kind, dz_y[e] * p.keep);
-        dz_dz[e] = select(0.0f, dz_dy[e] * p.scale * slope, kept);
-    }
-}
-
 @group(0) @binding(1) var<storage, read> dx_dz: array<f32>;
-@group(0) @binding(2) var<storage, read> dx_w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx_dx: array<f32>;
+@group(0) @binding(2) var<storage, read> dx_params: array<f32>;
+@group(0) @binding(3) var<storage, read> dx_made: array<f32>;
+@group(0) @binding(4) var<storage, read> dx_patient: array<u32>;
+@group(0) @binding(5) var<storage, read> dx_step: array<u32>;
+@group(0) @binding(6) var<storage, read_write> dx_dx: array<f32>;
 
-// dx = dz w.
+// dx = dz w, then through the dropout and the activation of the layer that made x, in terms of its
+// output: kind, threshold, layer, scale and keep are that layer's.
 @compute @workgroup_size(GROUP)
 fn linear_dx(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -111,6 +93,7 @@ fn linear_dx(
     let ty = thread / TILE;
     let row = group.x * TILE + ty;
     let i = group.y * TILE + tx;
+    let w_at = k * p.stride + p.w_at;
     var acc = 0.0f;
     for (var o0 = 0u; o0 < p.outputs; o0 += TILE) {
         let o = o0 + tx;
@@ -121,7 +104,7 @@ fn linear_dx(
         }
         var wi = 0.0f;
         if (from_unit < p.outputs && i < p.inputs) {
-            wi = dx_w[(k * p.outputs + from_unit) * p.inputs + i];
+            wi = dx_params[w_at + from_unit * p.inputs + i];
         }
         left[ty * STRIDE + tx] = d;
         right[ty * STRIDE + tx] = wi;
@@ -132,7 +115,13 @@ fn linear_dx(
         workgroupBarrier();
     }
     if (row < p.n && i < p.inputs) {
-        dx_dx[(k * p.n + row) * p.inputs + i] = acc;
+        let e = (k * p.n + row) * p.inputs + i;
+        let s = STEP_WORDS * k;
+        let key = vec2<u32>(dx_step[s + STEP_KEY], dx_step[s + STEP_KEY + 1u]);
+        let kept = p.threshold == 0u || keeps(dx_patient[2u * row], dx_patient[2u * row + 1u], i, p.layer,
+                                              dx_step[s + STEP_NUMBER], key, p.threshold);
+        let slope = activation_slope(p.kind, dx_made[e] * p.keep);
+        dx_dx[e] = select(0.0f, acc * p.scale * slope, kept);
     }
 }
 
@@ -178,10 +167,9 @@ fn linear_partial(
 }
 
 @group(0) @binding(1) var<storage, read> dw_partial: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dw_dw: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dw_db: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dw_gradient: array<f32>;
 
-// dw and db: the blocks added in order.
+// dw, then db, in a problem's gradient: the blocks added in order.
 @compute @workgroup_size(GROUP)
 fn linear_dw(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -194,16 +182,16 @@ fn linear_dw(
     if (e < p.problems * weights) {
         let k = e / weights;
         let within = e % weights;
+        let unit = within / columns;
+        let i = within % columns;
+        let at = k * p.stride + p.w_at + select(p.inputs * p.outputs + unit, unit * p.inputs + i, i < p.inputs);
         var sum = 0.0f;
+        if (p.adds != 0u) {
+            sum = dw_gradient[at];
+        }
         for (var block = 0u; block < p.blocks; block++) {
             sum += dw_partial[(k * p.blocks + block) * weights + within];
         }
-        let unit = k * p.outputs + within / columns;
-        let i = within % columns;
-        if (i < p.inputs) {
-            dw_dw[unit * p.inputs + i] = sum;
-        } else {
-            dw_db[unit] = sum;
-        }
+        dw_gradient[at] = sum;
     }
 }

@@ -15,11 +15,13 @@
 //! tiles, a fixed tree over the lanes, then blocks in order in f64. Register tiling and threads do
 //! not change these orders.
 
-mod device;
+pub mod device;
 mod fast;
+mod grid;
 mod op;
 
 pub use fast::{apply_epilogue, backward_input, backward_weight, forward};
+pub use grid::{Grid, weight_sums};
 pub use op::LinearOp;
 
 use super::activation::Activation;
@@ -31,7 +33,7 @@ use crate::tiles::Lane;
 pub const BLOCK_TILES: usize = 32;
 
 /// Rows of one block in a device's sums over patients.
-pub(crate) const BLOCK_ROWS: usize = 512;
+pub const BLOCK_ROWS: usize = 512;
 
 /// Weights of a layer.
 #[derive(Clone, Copy)]

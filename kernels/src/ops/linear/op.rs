@@ -7,6 +7,7 @@ use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::case::{Case, Gradient, Tensor, Work, normal};
 use crate::ops::dropout::{Dropout, patient_lanes};
+use crate::ops::schedule::Row;
 use crate::simd::Level;
 use crate::tiles::{from_rows, to_rows};
 
@@ -42,6 +43,16 @@ impl Layer {
     /// Dropout of one problem.
     pub fn dropout(&self, problem: usize) -> Option<Dropout> {
         Dropout::new(self.rate, 11 + problem as u64, 1, 3)
+    }
+
+    /// Its step on a device.
+    pub fn row(&self, problem: usize) -> Row {
+        Row { seed: 11 + problem as u64, step: 3, ..Row::default() }
+    }
+
+    /// What follows the layer.
+    pub fn post(&self) -> device::Post {
+        device::Post { activation: self.activation, layer: 1, rate: self.rate }
     }
 
     /// The outputs of a device.

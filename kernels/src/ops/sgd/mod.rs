@@ -9,7 +9,7 @@
 //! `u = momentum u + g`, `p -= lr u`, or with Nesterov `p -= lr (g + momentum u)`; as PyTorch's SGD
 //! (Sutskever et al., ICML 2013, up to the place of `lr`).
 
-mod device;
+pub mod device;
 mod op;
 
 pub use op::SgdOp;

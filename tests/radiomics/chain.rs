@@ -1,0 +1,118 @@
+//! From CT and PET to features, pictures and quality control.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{lines, nrrd, nrrd_of, osteon};
+
+/// A CT of a round body with a bone along z, and a PET of it, hot in the bone.
+fn patient(dir: &Path, name: &str, shift: f64) {
+    let radius = |p: [usize; 3], spacing: f64, shift: f64| {
+        let [x, y] = [p[0], p[1]].map(|i| (i as f64 + 0.5) * spacing - 60.0);
+        (x - shift).hypot(y)
+    };
+    let ct = dir.join(format!("{name}_ct.nrrd"));
+    nrrd_of(&ct, [80, 80, 40], [1.5, 1.5, 4.0], |p| match radius(p, 1.5, 0.0) {
+        r if r < 11.0 => 180,
+        r if r < 14.0 => 700,
+        r if r < 50.0 => 40,
+        _ => -1000,
+    });
+    let pet = dir.join(format!("{name}_pet.nrrd"));
+    nrrd_of(&pet, [30, 30, 32], [4.0, 4.0, 5.0], |p| match radius(p, 4.0, shift) {
+        r if r < 14.0 => 3 + (p[2] % 5) as i16,
+        r if r < 50.0 => 1,
+        _ => 0,
+    });
+}
+
+#[test]
+fn a_skeleton_is_written_with_its_picture() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    patient(dir, "a", 0.0);
+    let args = ["skeleton", "--ct", "a_ct.nrrd", "--like", "a_pet.nrrd", "--overview", "a.png", "--json"];
+    let out = osteon(dir, &[&args[..], &["-o", "mask.nii.gz"]].concat());
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let volume = std::f64::consts::PI * 14.0f64.powi(2) * 160.0 / 1000.0;
+    let found = json["volumes_ml"]["skeleton"].as_f64().expect("a volume");
+    assert!((found / volume - 1.0).abs() < 0.03, "{found} ml of {volume}");
+    let voxels = json["voxels"].as_f64().expect("a count") * 0.08;
+    assert!((voxels / volume - 1.0).abs() < 0.08, "{voxels} ml of {volume} on the grid of the PET");
+    assert!(fs::read(dir.join("a.png")).expect("a picture").starts_with(b"\x89PNG"));
+
+    let out = osteon(dir, &["extract", "--image", "a_pet.nrrd", "--mask", "mask.nii.gz", "-o", "a.csv"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+
+    let list = osteon(dir, &["skeleton", "--parameters"]);
+    let text = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(text.contains("boneHU") && text.lines().count() == 13, "{text}");
+    let wrong = osteon(dir, &["skeleton", "--ct", "a_ct.nrrd", "--set", "bonehu=1", "-o", "m.nii"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean \"boneHU\"?"));
+}
+
+#[test]
+fn a_label_map_gives_bones_by_name() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    // Liver, fifth lumbar vertebra, left hip.
+    nrrd(&dir.join("map.nrrd"), [30, 10, 10], 2.0, |p| [5, 27, 77][p[0] / 10]);
+    let out = osteon(dir, &["skeleton", "--label-map", "map.nrrd", "-o", "bones.nii.gz"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let names = lines(&dir.join("bones.labels.csv"));
+    assert_eq!(names, ["Label,Name,Group", "27,vertebrae_L5,spine", "77,hip_left,pelvis"]);
+    let out = osteon(dir, &["skeleton", "--label-map", "map.nrrd", "--groups", "ribs", "-o", "ribs.nii.gz"]);
+    assert_eq!(out.status.code(), Some(4));
+    assert!(!dir.join("ribs.nii.gz").exists());
+}
+
+#[test]
+fn an_archive_becomes_tables_and_pictures_and_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    patient(dir, "a", 0.0);
+    patient(dir, "b", 16.0);
+    let cases = "ID,Image,CT,Scanner\nA 1,a_pet.nrrd,a_ct.nrrd,first\nB,b_pet.nrrd,b_ct.nrrd,second\n\
+                 C,c_pet.nrrd,a_ct.nrrd,first\n";
+    fs::write(dir.join("cases.csv"), cases).expect("cases");
+    let run = |more: &[&str]| {
+        let args = ["run", "cases.csv", "--set", "binWidth=0.5", "-o", "out"];
+        let out = osteon(dir, &[&args, more].concat());
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, text) = run(&[]);
+    assert_eq!(code, Some(3), "{text}");
+    let features = lines(&dir.join("out/features.csv"));
+    assert!(
+        features[0].starts_with("ID,Image,Mask,Label,Scanner,Profile,original_shape_"),
+        "{}",
+        features[0]
+    );
+    assert_eq!(features.len(), 3);
+    assert!(features[1].starts_with("A 1,a_pet.nrrd,,1,first,"), "{}", features[1]);
+    let quality = lines(&dir.join("out/qc.csv"));
+    assert!(
+        !quality[1].contains("lie apart") && quality[2].contains("PET and CT lie apart 16."),
+        "{quality:?}"
+    );
+    let sheet = fs::read_to_string(dir.join("out/cohort.html")).expect("the contact sheet");
+    for name in ["A_1-case-0001", "B"] {
+        assert!(sheet.contains(&format!("pictures/{name}.png")), "{sheet}");
+        for file in
+            [format!("pictures/{name}.png"), format!("masks/{name}.nii.gz"), format!("suv/{name}.nii.gz")]
+        {
+            assert!(dir.join("out").join(&file).exists(), "{file}");
+        }
+    }
+    let failures = lines(&dir.join("out/failures.csv"));
+    assert!(failures.len() == 2 && failures[1].contains("cannot read c_pet.nrrd"), "{failures:?}");
+
+    patient(dir, "c", 0.0);
+    let (code, text) = run(&[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("2 cases were finished before"), "{text}");
+    assert_eq!(lines(&dir.join("out/features.csv"))[..3], features);
+    assert!(!dir.join("out/failures.csv").exists());
+}
