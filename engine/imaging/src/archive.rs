@@ -69,6 +69,8 @@ struct Regions {
     labels: Labels,
     found: Option<skeleton::Skeleton>,
     liver: Option<Labels>,
+    /// Part of the skeleton beyond the PET.
+    beyond: Option<f64>,
     notes: Vec<String>,
 }
 
@@ -105,8 +107,8 @@ impl Archive {
                 return Err(RadiomicsError::Region { label: "skeleton".into(), reason });
             };
             let found = skeleton::segment(&Image::read(&place(&case.ct))?, settings)?;
-            let labels = found.mask.by_volume(grid);
-            return Ok(Regions { labels, found: Some(found), liver: None, notes: Vec::new() });
+            let (labels, beyond) = (found.mask.by_volume(grid), Some(found.mask.beyond(grid)));
+            return Ok(Regions { labels, found: Some(found), liver: None, beyond, notes: Vec::new() });
         }
         let mask = Mask::read(&place(&case.mask), &place(&case.image), grid)?.labels;
         let mut notes = Vec::new();
@@ -120,14 +122,16 @@ impl Archive {
             };
         let Source::LabelMap(groups) = &self.source else {
             let labels = onto(mask, &mut notes);
-            return Ok(Regions { labels, found: None, liver: None, notes });
+            return Ok(Regions { labels, found: None, liver: None, beyond: None, notes });
         };
         let liver = mask.values.contains(&LIVER).then(|| {
             let values = mask.values.iter().map(|l| u16::from(*l == LIVER)).collect();
             onto(Labels { geometry: mask.geometry.clone(), values }, &mut Vec::new())
         });
-        let labels = onto(mask.of_bones(groups)?, &mut notes);
-        Ok(Regions { labels, found: None, liver, notes })
+        let bones = mask.of_bones(groups)?;
+        let beyond = Some(bones.beyond(grid));
+        let labels = onto(bones, &mut notes);
+        Ok(Regions { labels, found: None, liver, beyond, notes })
     }
 
     fn finish(&self, number: usize) -> Result<ArchiveCase, RadiomicsError> {
@@ -189,7 +193,7 @@ fn quality(pet: &Pet, regions: &Regions) -> Quality {
         "VoxelMl" => Some(voxel),
         "CoverageMm" => Some(grid.size[2] as f64 * grid.spacing[2]),
         "SkeletonMl" => Some(skeleton),
-        "OutsidePercent" => Some((100.0 * (1.0 - skeleton / found?.volumes.skeleton)).max(0.0)),
+        "OutsidePercent" => Some(100.0 * regions.beyond?),
         "OffsetMm" => offset(&sections(&pet.image, BODY_SUV), &found?.body),
         "ImplantsMl" => Some(found?.volumes.implants),
         "ContrastMl" => Some(found?.volumes.contrast),

@@ -44,8 +44,28 @@ impl Labels {
         Self { geometry: grid.clone(), values }
     }
 
+    /// Part of the mask, from 0 to 1, whose voxels have their centres beyond another grid; 0 for an empty
+    /// mask.
+    pub fn beyond(&self, grid: &Geometry) -> f64 {
+        let there = Self { geometry: grid.clone(), values: Vec::new() };
+        let [nx, ny, _] = self.geometry.size;
+        let inside = |i: usize| {
+            let at = [i % nx, i / nx % ny, i / (nx * ny)].map(|k| k as f64);
+            there.place(&self.geometry, at).is_some()
+        };
+        let labelled = (0..self.values.len()).into_par_iter().filter(|&i| self.values[i] > 0);
+        let count = |i: usize| [1, usize::from(!inside(i))];
+        let [all, out] = labelled.map(count).reduce(|| [0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
+        if all == 0 { 0.0 } else { out as f64 / all as f64 }
+    }
+
     /// The label of the voxel nearest to an index of another grid; 0 beyond the image.
     fn at(&self, grid: &Geometry, index: [f64; 3]) -> u16 {
+        self.place(grid, index).map_or(0, |place| self.values[self.geometry.index(place)])
+    }
+
+    /// The voxel nearest to an index of another grid.
+    fn place(&self, grid: &Geometry, index: [f64; 3]) -> Option<[usize; 3]> {
         let here = &self.geometry;
         let gap: [f64; 3] = std::array::from_fn(|row| {
             let away = |k: usize| grid.direction[k][row] * grid.spacing[k] * index[k];
@@ -57,11 +77,11 @@ impl Labels {
             let along = (0..3).map(|row| here.direction[k][row] * gap[row]).sum::<f64>() / here.spacing[k];
             let nearest = (along + 0.5).floor();
             if !(0.0..here.size[k] as f64).contains(&nearest) {
-                return 0;
+                return None;
             }
             place[k] = nearest as usize;
         }
-        self.values[here.index(place)]
+        Some(place)
     }
 }
 
@@ -90,6 +110,10 @@ mod tests {
         let mut grid = Geometry::aligned([6, 1, 1], [1.0; 3]);
         grid.origin[0] = -1.0;
         assert_eq!(mask.by_volume(&grid).values, [0, 3, 3, 3, 3, 0]);
+        assert_eq!(mask.beyond(&grid), 0.0);
+        grid.size[0] = 2;
+        assert_eq!(mask.beyond(&grid), 0.75);
+        grid.size[0] = 6;
         // The same places, counted from the other end.
         grid.origin[0] = 4.0;
         grid.direction = [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
