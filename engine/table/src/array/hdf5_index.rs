@@ -276,6 +276,63 @@ mod tests {
     }
 
     #[test]
+    fn bfloat16_in_chunks_of_lzf() {
+        use half::bf16;
+        use hdf5_sys::h5d::{H5Dclose, H5Dcreate2, H5Dwrite_chunk};
+        use hdf5_sys::h5p::{
+            H5P_CLS_DATASET_CREATE, H5P_DEFAULT, H5Pclose, H5Pcreate, H5Pset_chunk, H5Pset_filter,
+        };
+        use hdf5_sys::h5s::{H5Sclose, H5Screate_simple};
+        use hdf5_sys::h5t::{
+            H5T_IEEE_F32LE, H5Tclose, H5Tcopy, H5Tset_ebias, H5Tset_fields, H5Tset_precision, H5Tset_size,
+        };
+        use std::ptr::null;
+
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("d.h5");
+        let file = hdf5::File::create(&path).expect("a file");
+        let [a, b] = [bf16::from_f32(-1.5), bf16::from_f32(320.0)];
+        let pair = [a.to_le_bytes(), b.to_le_bytes()].concat();
+        // Four literals, then eight bytes from four back; the second chunk was left as it is.
+        let coded = [&[3][..], &pair, &[6 << 5, 3]].concat();
+        let plain = [&pair[2..], &pair[..], &pair, &pair[..2]].concat();
+        let (shape, chunk): ([hsize_t; 2], [hsize_t; 2]) = ([4, 3], [2, 3]);
+        hdf5::sync::sync(|| {
+            // SAFETY: all identifiers are open, arrays have the rank or the length that is told with them.
+            unsafe {
+                let kind = H5Tcopy(*H5T_IEEE_F32LE);
+                // Sign, exponent and mantissa first, within the old size.
+                assert!(H5Tset_fields(kind, 15, 7, 8, 0, 7) >= 0 && H5Tset_precision(kind, 16) >= 0);
+                assert!(H5Tset_size(kind, 2) >= 0 && H5Tset_ebias(kind, 127) >= 0);
+                let list = H5Pcreate(*H5P_CLS_DATASET_CREATE);
+                assert!(H5Pset_chunk(list, 2, chunk.as_ptr()) >= 0);
+                // 1: optional, for the library does not have it.
+                assert!(H5Pset_filter(list, LZF, 1, 0, null()) >= 0);
+                let space = H5Screate_simple(2, shape.as_ptr(), null());
+                let name = c"features".as_ptr();
+                let data = H5Dcreate2(file.id(), name, kind, space, H5P_DEFAULT, list, H5P_DEFAULT);
+                for (row, skipped, bytes) in [(0, 0, &coded), (2, 1, &plain)] {
+                    let at: [hsize_t; 2] = [row, 0];
+                    let (from, length) = (bytes.as_ptr().cast(), bytes.len());
+                    assert!(H5Dwrite_chunk(data, H5P_DEFAULT, skipped, at.as_ptr(), length, from) >= 0);
+                }
+                H5Dclose(data);
+                H5Sclose(space);
+                H5Pclose(list);
+                H5Tclose(kind);
+            }
+        });
+        drop(file);
+        let array = read_array(&path, &["features"]).expect("an array");
+        assert_eq!((array.number(), array.shape(), array.stride()), (Number::Bf16, &[4, 3][..], 2));
+        let mut bytes = Vec::new();
+        array.open().and_then(|rows| rows.read(0, 4, &mut bytes)).expect("rows");
+        let found: Vec<bf16> =
+            bytes.chunks_exact(2).map(|pair| bf16::from_le_bytes([pair[0], pair[1]])).collect();
+        assert_eq!(found, [a, b, a, b, a, b, b, a, b, a, b, a]);
+    }
+
+    #[test]
     fn other_indices_are_left_to_the_library() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let latest = hdf5::FileBuilder::new()
