@@ -111,12 +111,15 @@ fn tridiagonal(a: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>, Reflectors) {
 /// Eigenvalues of a tridiagonal matrix.
 fn ql(mut d: Vec<f64>, mut e: Vec<f64>) -> Option<Vec<f64>> {
     let n = d.len();
+    // What the reflections have rounded away. Beside zeros, as of fewer tiles than values, no entry is small against
+    // its neighbours alone.
+    let floor = f64::EPSILON * d.iter().chain(&e).fold(0f64, |m, x| m.max(x.abs()));
     e.push(0.0);
     for l in 0..n {
         for sweep in 0.. {
             let split = |m: &usize| {
                 let size = d[*m].abs() + d[m + 1].abs();
-                e[*m].abs() <= f64::EPSILON * size
+                e[*m].abs() <= floor.max(f64::EPSILON * size)
             };
             let m = (l..n - 1).find(split).unwrap_or(n - 1);
             if m == l {
@@ -281,6 +284,7 @@ mod tests {
     fn vectors_and_values_of_full_and_low_rank() {
         check(&gram(60, 90), 60, 20);
         check(&gram(60, 7), 60, 12);
+        check(&gram(300, 40), 300, 12);
         check(&[3.0], 1, 1);
         check(&[2.0, 1.0, 1.0, 2.0], 2, 2);
     }

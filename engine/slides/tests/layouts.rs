@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use half::f16;
+use half::{bf16, f16};
 use hdf5::types::VarLenUnicode;
 use osteon_slides::{Level, Rows, Slide, SlidesError, repack};
 use osteon_table::array::Number;
+use osteon_table::{Cells, Column, Table};
 
 /// Values that half precision holds exactly.
 fn values(tiles: usize, width: usize) -> Vec<f32> {
@@ -170,6 +171,12 @@ fn what_is_no_embedding_is_refused() {
     drop(file);
     assert!(error(&at("unwritten.h5")).contains("never written"));
 
+    let file = hdf5::File::create(at("link.h5")).expect("a file");
+    file.link_external(at("unwritten.h5").to_str().expect("a name"), "features", "features").expect("a link");
+    drop(file);
+    let text = error(&at("link.h5"));
+    assert!(text.contains("is a link to") && text.contains("unwritten.h5"), "{text}");
+
     // A contiguous file that lost its end.
     let layout = Layout {
         name: "cut",
@@ -231,6 +238,11 @@ fn pickle(offset: u8, shape: [u8; 2], strides: [u8; 2]) -> Vec<u8> {
     out
 }
 
+fn replaced(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(what.len()).position(|w| w == what).expect("it is there");
+    [&bytes[..at], with, &bytes[at + what.len()..]].concat()
+}
+
 #[test]
 fn a_tensor_is_its_view_and_a_pickle_is_not_run() {
     let dir = tempfile::tempdir().expect("temporary directory");
@@ -249,6 +261,13 @@ fn a_tensor_is_its_view_and_a_pickle_is_not_run() {
     save(&pickle(1, [2, 3], [3, 1]));
     assert!(error(&path).contains("reach beyond its storage"));
 
+    // bfloat16: the upper half of a float.
+    let halves: Vec<u8> = (0..6).flat_map(|k| bf16::from_f32(k as f32 - 2.5).to_le_bytes()).collect();
+    let described = replaced(&pickle(0, [2, 3], [3, 1]), b"FloatStorage", b"BFloat16Storage");
+    fs::write(&path, zip(&[("a/data.pkl", &described), ("a/data/0", &halves)])).expect("written");
+    let (slide, found) = read(&path);
+    assert_eq!((slide.number(), found), (Number::Bf16, vec![-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]));
+
     save(b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.");
     assert!(error(&path).contains("os.system"));
     save(b"\x80\x02\x93.");
@@ -258,6 +277,38 @@ fn a_tensor_is_its_view_and_a_pickle_is_not_run() {
         fs::write(&path, &whole[..length]).expect("written");
         error(&path);
     }
+}
+
+#[test]
+fn parquet_has_a_row_per_tile() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("a.parquet");
+    let column = |name: &str, values: &[f64]| Column {
+        name: name.to_owned(),
+        cells: Cells::Float(values.iter().copied().map(Some).collect()),
+    };
+    // In any order, with ten and more numbered by value and not by letter, beside coordinates.
+    let width = 11;
+    let write = |columns: Vec<Column>| {
+        let table = Table::new(&path, columns).expect("a table");
+        osteon_table::write(&path, &table).expect("written");
+    };
+    let mut columns: Vec<Column> = (0..width)
+        .map(|j| column(&format!("feature_{j}"), &[j as f64, j as f64 + 0.5, -(j as f64)]))
+        .rev()
+        .collect();
+    columns.push(column("x", &[0.0, 256.0, 512.0]));
+    write(columns.clone());
+    let (slide, found) = read(&path);
+    assert_eq!((slide.tiles(), slide.width(), slide.level()), (3, width, Level::Tile));
+    for j in 0..width {
+        let x = j as f64;
+        assert_eq!([found[j], found[width + j], found[2 * width + j]], [x, x + 0.5, -x]);
+    }
+
+    columns.remove(3);
+    write(columns);
+    assert!(error(&path).contains("numbered from 0"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Moments, components and prototypes of generated slides against plain `f64`.
 #![cfg(feature = "hdf5")]
+#![allow(clippy::print_stderr, reason = "says why a test was skipped, and the errors of the real tokens")]
 
 use std::path::{Path, PathBuf};
 
@@ -95,8 +96,9 @@ fn scatter(found: &[Reduced], order: &[&[usize]]) -> Scatter {
 /// Sine of the largest angle between the components of a model and the exact ones, and the largest error of the
 /// variances relative to the largest variance.
 fn against(model: &Pca, x: &[f64]) -> (f64, f64) {
-    let n = x.len() / WIDTH;
-    let mut x = DMatrix::from_row_slice(n, WIDTH, x);
+    let width = model.components[0].len();
+    let n = x.len() / width;
+    let mut x = DMatrix::from_row_slice(n, width, x);
     for mut column in x.column_iter_mut() {
         let mean = column.sum() / n as f64;
         column.add_scalar_mut(-mean);
@@ -104,7 +106,7 @@ fn against(model: &Pca, x: &[f64]) -> (f64, f64) {
     let svd = x.svd(false, true);
     let v = svd.v_t.expect("vectors");
     let k = model.components.len();
-    let mut order: Vec<usize> = (0..WIDTH).collect();
+    let mut order: Vec<usize> = (0..svd.singular_values.len()).collect();
     order.sort_by(|&a, &b| svd.singular_values[b].total_cmp(&svd.singular_values[a]));
     let mut variance = 0f64;
     for (j, &row) in order.iter().take(k).enumerate() {
@@ -113,7 +115,7 @@ fn against(model: &Pca, x: &[f64]) -> (f64, f64) {
         variance = variance.max((model.variance[j] - exact).abs() / largest);
     }
     // What of each component lies outside of the exact subspace: its norm is the sine.
-    let mut outside = DMatrix::from_fn(k, WIDTH, |i, j| model.components[i][j]);
+    let mut outside = DMatrix::from_fn(k, width, |i, j| model.components[i][j]);
     for &row in order.iter().take(k) {
         let exact = v.row(row).clone_owned();
         let along = &outside * exact.transpose();
@@ -143,6 +145,34 @@ fn components_equal_those_of_the_singular_value_decomposition() {
         for order in [&[&[2, 1][..], &[0]][..], &[&[0], &[1], &[2]], &[&[], &[1, 0], &[], &[2], &[]]] {
             assert_eq!(scatter(&found, order).to_words(), whole.to_words());
         }
+    }
+}
+
+#[test]
+fn components_of_the_real_gigapath_tokens_equal_those_of_the_decomposition() {
+    let required = std::env::var("OSTEON_REQUIRE").is_ok_and(|r| r.split(',').any(|p| p == "data"));
+    let data = std::env::var("OSTEON_TEST_DATA").map(|d| Path::new(&d).join("wsi"));
+    let Some(data) = data.ok().filter(|d| d.is_dir()) else {
+        assert!(!required, "OSTEON_REQUIRE names data, and there is none");
+        eprintln!("skipped: OSTEON_TEST_DATA names no folder with wsi");
+        return;
+    };
+    let path = data.join("gigapath_tile_tokens_197x1536_f32.npy");
+    let slide = Slide::open(&path, None).expect("the tokens");
+    let mut x = Vec::new();
+    let read = slide.stream(64, |rows| {
+        x.extend((0..rows.len()).map(|k| rows.get(k)));
+        Ok(())
+    });
+    read.expect("tokens");
+    for (precision, limit) in [(Precision::Double, 1e-10), (Precision::Single, 1e-6)] {
+        let found = run(&path, precision, 2);
+        let mut whole = Scatter::new(slide.width());
+        whole.add(found.tiles, found.products.as_ref().expect("products"));
+        let model = Pca::fit(&whole, Fit { components: 16 }, None).expect("a model");
+        let (angle, variance) = against(&model, &x);
+        eprintln!("{precision:?}: angle {angle:.1e}, variance {variance:.1e}");
+        assert!(angle < limit && variance < limit, "{precision:?}: angle {angle:e}, variance {variance:e}");
     }
 }
 

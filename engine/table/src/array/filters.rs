@@ -1,8 +1,8 @@
 //! The filters of HDF5 chunks, undone.
 
-use std::io::Read;
+use std::borrow::Cow;
 
-use flate2::read::ZlibDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// A step by which a chunk was coded.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
@@ -19,23 +19,23 @@ pub(crate) enum Filter {
 }
 
 /// Undoes the filters of a chunk of `size` plain bytes, the last first.
-pub(super) fn decode(
+pub(super) fn decode<'c>(
     filters: &[Filter],
     skipped: u32,
-    coded: &[u8],
+    coded: &'c [u8],
     size: usize,
     number: usize,
-) -> Result<Vec<u8>, String> {
-    let mut bytes = coded.to_vec();
+) -> Result<Cow<'c, [u8]>, String> {
+    let mut bytes = Cow::Borrowed(coded);
     for (k, filter) in filters.iter().enumerate().rev() {
         if skipped >> k & 1 == 1 {
             continue;
         }
         bytes = match filter {
-            Filter::Deflate => inflate(&bytes, size + 4)?,
-            Filter::Lzf => lzf(&bytes, size + 4)?,
-            Filter::Shuffle => unshuffle(&bytes, number),
-            Filter::Fletcher32 => verified(bytes)?,
+            Filter::Deflate => inflate(&bytes, size + 4)?.into(),
+            Filter::Lzf => lzf(&bytes, size + 4)?.into(),
+            Filter::Shuffle => unshuffle(&bytes, number).into(),
+            Filter::Fletcher32 => verified(bytes.into_owned())?.into(),
         };
     }
     if bytes.len() == size {
@@ -48,20 +48,33 @@ pub(super) fn decode(
 /// At most `limit` bytes: a checksum may follow the chunk inside.
 fn inflate(coded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     let mut plain = Vec::with_capacity(limit);
-    let read = ZlibDecoder::new(coded).take(limit as u64 + 1).read_to_end(&mut plain);
-    read.map_err(|e| format!("it is not zlib data ({e})"))?;
-    Ok(plain)
+    match Decompress::new(true).decompress_vec(coded, &mut plain, FlushDecompress::Finish) {
+        Ok(Status::StreamEnd) => Ok(plain),
+        Ok(_) => Err("its zlib data are cut off, or more than the chunk".to_owned()),
+        Err(e) => Err(format!("it is not zlib data ({e})")),
+    }
 }
 
 fn unshuffle(bytes: &[u8], number: usize) -> Vec<u8> {
-    let count = bytes.len() / number;
     let mut plain = bytes.to_vec();
-    for (k, plane) in bytes.chunks_exact(count.max(1)).take(number).enumerate() {
-        for (i, &byte) in plane.iter().enumerate() {
-            plain[i * number + k] = byte;
-        }
+    match number {
+        2 => interleave::<2>(bytes, &mut plain),
+        4 => interleave::<4>(bytes, &mut plain),
+        8 => interleave::<8>(bytes, &mut plain),
+        _ => {}
     }
     plain
+}
+
+/// Takes the `N` bytes of each number from `N` planes; a width known in advance makes this vector code.
+fn interleave<const N: usize>(bytes: &[u8], plain: &mut [u8]) {
+    let count = bytes.len() / N;
+    let planes: [&[u8]; N] = std::array::from_fn(|k| &bytes[k * count..][..count]);
+    for (i, number) in plain.chunks_exact_mut(N).enumerate() {
+        for (byte, plane) in number.iter_mut().zip(planes) {
+            *byte = plane[i];
+        }
+    }
 }
 
 /// Checks and takes off the sum of Fletcher (1982) as HDF5 forms it: 16-bit words, high byte first.

@@ -1,14 +1,17 @@
 //! Where the numbers of an HDF5 data set lie.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
-use hdf5::{Attribute, Dataset, Location};
+use hdf5::{Attribute, Dataset, Location, ObjectReference, ObjectReference1};
 use hdf5_sys::h5::{HADDR_UNDEF, hsize_t};
 use hdf5_sys::h5d::H5Dget_chunk_info_by_coord;
+use hdf5_sys::h5r::hobj_ref_t;
 use hdf5_sys::h5t::{H5Tget_class, H5Tget_fields, H5Tget_order, H5Tget_size};
 
+use super::chunk_tree::{self, Grid};
 use super::{Array, Chunk, Filter, Layout, Number};
 use crate::error::TableError;
 use crate::hdf5_file::{member_list, open, wrong};
@@ -35,9 +38,13 @@ pub fn read_array(path: &Path, names: &[&str]) -> Result<Array, TableError> {
     };
     let data = file.dataset(name).map_err(|e| wrong(path, format!("\"{name}\": {e}")))?;
     let fault = |reason: String| wrong(path, format!("data set \"{name}\": {reason}"));
+    if data.filename() != file.filename() {
+        return Err(fault(format!("it is a link to {}; name that file", data.filename())));
+    }
     let number = number(&data).map_err(fault)?;
     let shape = data.shape();
-    let layout = layout(&data, &shape, number).map_err(fault)?;
+    let bytes = fs::File::open(path).map_err(|source| TableError::io(path, source))?;
+    let layout = layout(&bytes, &data, &shape, number).map_err(fault)?;
     let mut attributes = texts(&file);
     attributes.extend(texts(&data));
     Ok(Array { path: path.to_owned(), name: (*name).to_owned(), shape, number, layout, attributes })
@@ -77,7 +84,7 @@ fn number(data: &Dataset) -> Result<Number, String> {
     }
 }
 
-fn layout(data: &Dataset, shape: &[usize], number: Number) -> Result<Layout, String> {
+fn layout(file: &fs::File, data: &Dataset, shape: &[usize], number: Number) -> Result<Layout, String> {
     let empty = shape.is_empty() || shape.contains(&0);
     if empty {
         return Ok(Layout::Contiguous { at: 0 });
@@ -101,41 +108,64 @@ fn layout(data: &Dataset, shape: &[usize], number: Number) -> Result<Layout, Str
     }
     let height = if shape.len() < 2 { 1 } else { shape[shape.len() - 2] };
     let width = shape[shape.len() - 1];
-    let mut chunks = Vec::with_capacity(height.div_ceil(rows) * width.div_ceil(columns));
-    let mut coordinate: Vec<hsize_t> = vec![0; shape.len()];
-    let rank = shape.len();
-    for row in (0..height).step_by(rows) {
-        for column in (0..width).step_by(columns) {
-            if rank > 1 {
-                coordinate[rank - 2] = row as hsize_t;
-            }
-            coordinate[rank - 1] = column as hsize_t;
-            let (mut skipped, mut at, mut bytes) = (0, 0, 0);
-            let status = hdf5::sync::sync(|| {
-                // SAFETY: the data set is open, the coordinate has its rank, the rest are locals.
-                unsafe {
-                    H5Dget_chunk_info_by_coord(
-                        data.id(),
-                        coordinate.as_ptr(),
-                        &raw mut skipped,
-                        &raw mut at,
-                        &raw mut bytes,
-                    )
-                }
-            });
-            if status < 0 || at == HADDR_UNDEF {
-                return Err(format!(
-                    "its rows from {row} on were never written; the program that made it may have been stopped"
-                ));
-            }
-            chunks.push(Chunk { at, bytes, skipped });
-        }
+    let grid = Grid {
+        rank: shape.len(),
+        rows,
+        columns,
+        down: height.div_ceil(rows),
+        across: width.div_ceil(columns),
+    };
+    let found = match chunk_tree::chunks(file, header(data)?, grid)? {
+        Some(found) => found,
+        None => asked(data, grid),
+    };
+    let mut chunks = Vec::with_capacity(found.len());
+    for (k, chunk) in found.into_iter().enumerate() {
+        let row = k / grid.across * rows;
+        chunks.push(chunk.ok_or_else(|| {
+            format!(
+                "its rows from {row} on were never written; the program that made it may have been stopped"
+            )
+        })?);
     }
     let size = (rows * columns * number.bytes()) as u64;
     if filters.is_empty() && chunks.iter().any(|c| c.bytes != size) {
         return Err("a chunk has not the size of its shape; the file is damaged".to_owned());
     }
     Ok(Layout::Chunked { rows, columns, chunks, filters })
+}
+
+/// Address of the object header: what an object reference holds in every version of HDF5.
+fn header(data: &Dataset) -> Result<u64, String> {
+    let reference = ObjectReference1::create(data, ".").map_err(|e| e.to_string())?;
+    // SAFETY: the pointer is to the address that the reference consists of.
+    Ok(unsafe { *reference.ptr().cast::<hobj_ref_t>() })
+}
+
+/// The chunks as the library tells them, one after the other; `None` where there is none.
+fn asked(data: &Dataset, grid: Grid) -> Vec<Option<Chunk>> {
+    let mut coordinate: Vec<hsize_t> = vec![0; grid.rank];
+    let ask = |k: usize| {
+        if let [.., row, _] = coordinate.as_mut_slice() {
+            *row = (k / grid.across * grid.rows) as hsize_t;
+        }
+        coordinate[grid.rank - 1] = (k % grid.across * grid.columns) as hsize_t;
+        let (mut skipped, mut at, mut bytes) = (0, 0, 0);
+        let status = hdf5::sync::sync(|| {
+            // SAFETY: the data set is open, the coordinate has its rank, the rest are locals.
+            unsafe {
+                H5Dget_chunk_info_by_coord(
+                    data.id(),
+                    coordinate.as_ptr(),
+                    &raw mut skipped,
+                    &raw mut at,
+                    &raw mut bytes,
+                )
+            }
+        });
+        (status >= 0 && at != HADDR_UNDEF).then_some(Chunk { at, bytes, skipped })
+    };
+    (0..grid.down * grid.across).map(ask).collect()
 }
 
 fn filter(filter: hdf5::filters::Filter) -> Result<Filter, String> {
@@ -185,5 +215,168 @@ fn text(attribute: &Attribute) -> Option<String> {
         TypeDescriptor::Float(_) => Some(attribute.read_scalar::<f64>().ok()?.to_string()),
         TypeDescriptor::Boolean => Some(attribute.read_scalar::<bool>().ok()?.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chunks from the tree and from the library, of a data set that `make` creates.
+    fn both(
+        file: &hdf5::File,
+        chunk: &[usize],
+        data: &Dataset,
+    ) -> (Option<Vec<Option<Chunk>>>, Vec<Option<Chunk>>) {
+        file.flush().expect("flushed");
+        let shape = data.shape();
+        let [rows, columns] = [chunk[chunk.len() - 2], chunk[chunk.len() - 1]];
+        let (down, across) =
+            (shape[shape.len() - 2].div_ceil(rows), shape[shape.len() - 1].div_ceil(columns));
+        let grid = Grid { rank: shape.len(), rows, columns, down, across };
+        let bytes = fs::File::open(file.filename()).expect("the file");
+        let tree = chunk_tree::chunks(&bytes, header(data).expect("an address"), grid).expect("a tree");
+        (tree, asked(data, grid))
+    }
+
+    #[test]
+    fn the_tree_tells_what_the_library_tells() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = hdf5::File::create(dir.path().join("a.h5")).expect("a file");
+        // Three levels of nodes; several columns of chunks with filters; rank 3; chunks that reach beyond the end.
+        for (name, shape, chunk, gzip) in [
+            ("deep", vec![5000, 3], vec![1, 3], false),
+            ("tiles", vec![70, 21], vec![8, 5], true),
+            ("batch", vec![1, 300, 4], vec![1, 7, 4], true),
+        ] {
+            let builder = file.new_dataset::<f32>().chunk(chunk.clone()).shape(shape.clone());
+            let builder = if gzip { builder.shuffle().deflate(3) } else { builder };
+            let data = builder.create(name).expect("a data set");
+            // So many that their messages do not fit into the first block of the header.
+            for k in 0..40 {
+                data.new_attr::<i64>().create(format!("a{k}").as_str()).expect("an attribute");
+            }
+            let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|k| (k % 97) as f32).collect();
+            data.write_raw(&values).expect("numbers");
+            let (tree, library) = both(&file, &chunk, &data);
+            assert!(library.iter().all(Option::is_some));
+            assert_eq!(tree.expect("a tree of version 1"), library, "{name}");
+        }
+        // Chunks without data are missing in both.
+        let data =
+            file.new_dataset::<f32>().chunk([2, 2]).shape((8.., 4)).create("part").expect("a data set");
+        let (tree, library) = both(&file, &[2, 2], &data);
+        assert_eq!((tree, library), (Some(vec![None; 8]), vec![None; 8]));
+        data.resize([2, 4]).expect("smaller");
+        data.write_raw(&[1f32; 8]).expect("numbers");
+        data.resize([8, 4]).expect("larger");
+        let (tree, library) = both(&file, &[2, 2], &data);
+        assert_eq!(library.iter().map(Option::is_some).collect::<Vec<_>>()[..3], [true, true, false]);
+        assert_eq!(tree, Some(library));
+    }
+
+    #[test]
+    fn bfloat16_in_chunks_of_lzf() {
+        use half::bf16;
+        use hdf5_sys::h5d::{H5Dclose, H5Dcreate2, H5Dwrite_chunk};
+        use hdf5_sys::h5p::{
+            H5P_CLS_DATASET_CREATE, H5P_DEFAULT, H5Pclose, H5Pcreate, H5Pset_chunk, H5Pset_filter,
+        };
+        use hdf5_sys::h5s::{H5Sclose, H5Screate_simple};
+        use hdf5_sys::h5t::{
+            H5T_IEEE_F32LE, H5Tclose, H5Tcopy, H5Tset_ebias, H5Tset_fields, H5Tset_precision, H5Tset_size,
+        };
+        use std::ptr::null;
+
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("d.h5");
+        let file = hdf5::File::create(&path).expect("a file");
+        let [a, b] = [bf16::from_f32(-1.5), bf16::from_f32(320.0)];
+        let pair = [a.to_le_bytes(), b.to_le_bytes()].concat();
+        // Four literals, then eight bytes from four back; the second chunk was left as it is.
+        let coded = [&[3][..], &pair, &[6 << 5, 3]].concat();
+        let plain = [&pair[2..], &pair[..], &pair, &pair[..2]].concat();
+        let (shape, chunk): ([hsize_t; 2], [hsize_t; 2]) = ([4, 3], [2, 3]);
+        hdf5::sync::sync(|| {
+            // SAFETY: all identifiers are open, arrays have the rank or the length that is told with them.
+            unsafe {
+                let kind = H5Tcopy(*H5T_IEEE_F32LE);
+                // Sign, exponent and mantissa first, within the old size.
+                assert!(H5Tset_fields(kind, 15, 7, 8, 0, 7) >= 0 && H5Tset_precision(kind, 16) >= 0);
+                assert!(H5Tset_size(kind, 2) >= 0 && H5Tset_ebias(kind, 127) >= 0);
+                let list = H5Pcreate(*H5P_CLS_DATASET_CREATE);
+                assert!(H5Pset_chunk(list, 2, chunk.as_ptr()) >= 0);
+                // 1: optional, for the library does not have it.
+                assert!(H5Pset_filter(list, LZF, 1, 0, null()) >= 0);
+                let space = H5Screate_simple(2, shape.as_ptr(), null());
+                let name = c"features".as_ptr();
+                let data = H5Dcreate2(file.id(), name, kind, space, H5P_DEFAULT, list, H5P_DEFAULT);
+                for (row, skipped, bytes) in [(0, 0, &coded), (2, 1, &plain)] {
+                    let at: [hsize_t; 2] = [row, 0];
+                    let (from, length) = (bytes.as_ptr().cast(), bytes.len());
+                    assert!(H5Dwrite_chunk(data, H5P_DEFAULT, skipped, at.as_ptr(), length, from) >= 0);
+                }
+                H5Dclose(data);
+                H5Sclose(space);
+                H5Pclose(list);
+                H5Tclose(kind);
+            }
+        });
+        drop(file);
+        let array = read_array(&path, &["features"]).expect("an array");
+        assert_eq!((array.number(), array.shape(), array.stride()), (Number::Bf16, &[4, 3][..], 2));
+        let mut bytes = Vec::new();
+        array.open().and_then(|rows| rows.read(0, 4, &mut bytes)).expect("rows");
+        let found: Vec<bf16> =
+            bytes.chunks_exact(2).map(|pair| bf16::from_le_bytes([pair[0], pair[1]])).collect();
+        assert_eq!(found, [a, b, a, b, a, b, b, a, b, a, b, a]);
+    }
+
+    #[test]
+    fn other_indices_are_left_to_the_library() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let latest = hdf5::FileBuilder::new()
+            .with_fapl(|p| p.libver_latest())
+            .create(dir.path().join("b.h5"))
+            .expect("a file");
+        let data = latest.new_dataset::<f32>().chunk([1, 3]).shape([20, 3]).create("x").expect("a data set");
+        data.write_raw(&[1f32; 60]).expect("numbers");
+        let (tree, library) = both(&latest, &[1, 3], &data);
+        assert_eq!(tree, None);
+        assert!(library.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_damaged_tree_is_an_error() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("c.h5");
+        let file = hdf5::File::create(&path).expect("a file");
+        let data = file.new_dataset::<f32>().chunk([1, 2]).shape([200, 2]).create("x").expect("a data set");
+        data.write_raw(&[1f32; 400]).expect("numbers");
+        let at = header(&data).expect("an address");
+        drop((data, file));
+        let whole = fs::read(&path).expect("bytes");
+        let grid = Grid { rank: 2, rows: 1, columns: 2, down: 200, across: 1 };
+        let chunks = |bytes: &[u8]| {
+            fs::write(&path, bytes).expect("written");
+            chunk_tree::chunks(&fs::File::open(&path).expect("the file"), at, grid)
+        };
+        assert!(chunks(&whole).is_ok());
+        let trees: Vec<usize> = (0..whole.len()).filter(|&k| whole[k..].starts_with(b"TREE\x01")).collect();
+        let root = trees.iter().copied().find(|&k| whole[k + 5] == 1).expect("a root above leaves");
+        // A signature, a level, the first child pointing at the root itself, the file cut within the root.
+        let changed = |place: usize, with: &[u8]| {
+            let mut bytes = whole.clone();
+            bytes[place..place + with.len()].copy_from_slice(with);
+            bytes
+        };
+        for bytes in [
+            changed(root, b"X"),
+            changed(root + 5, &[7]),
+            changed(root + 24 + 32, &(root as u64).to_le_bytes()),
+            whole[..root + 30].to_vec(),
+        ] {
+            assert!(chunks(&bytes).is_err());
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Large 2-D arrays of floating-point numbers, read in blocks of rows.
 //!
-//! Only the index of an HDF5 file (where its chunks lie, and how they are coded) is asked of the library, which
-//! does one thing at a time. The bytes are read and decoded here, by as many threads as the rayon pool has.
+//! Only what an array is, and how it is coded, is asked of the HDF5 library, which does one thing at a time. The bytes are read and decoded here, by as many threads as the rayon pool has.
 
+#[cfg(feature = "hdf5")]
+mod chunk_tree;
 mod filters;
 #[cfg(feature = "hdf5")]
 mod hdf5_index;
