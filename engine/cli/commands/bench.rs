@@ -122,13 +122,14 @@ impl Allreduce {
 fn table(sizes: &[Size], library: &str, ranks: usize) -> String {
     let mut out = format!(
         "# {ranks} rank{}, {library}; times of the slowest rank\n{:>10} {:>10} {:>5} {:>11} {:>11} {:>11} {:>11} \
-         {:>8} {:>8} {:>5}\n{:>10} {:>10} {:>5} {:>11} {:>11} {:>11} {:>11} {:>8} {:>8}\n",
+         {:>11} {:>8} {:>8} {:>5}\n{:>10} {:>10} {:>5} {:>11} {:>11} {:>11} {:>11} {:>11} {:>8} {:>8}\n",
         if ranks == 1 { "" } else { "s" },
         "bytes",
         "count",
         "sum",
         "avg",
         "min",
+        "median",
         "max",
         "p99",
         "algbw",
@@ -141,6 +142,7 @@ fn table(sizes: &[Size], library: &str, ranks: usize) -> String {
         "us",
         "us",
         "us",
+        "us",
         "GB/s",
         "GB/s"
     );
@@ -149,12 +151,13 @@ fn table(sizes: &[Size], library: &str, ranks: usize) -> String {
             let s = line.spread;
             let _ = writeln!(
                 out,
-                "{:>10} {:>10} {:>5} {:>11.2} {:>11.2} {:>11.2} {:>11.2} {:>8.3} {:>8.3} {:>5}",
+                "{:>10} {:>10} {:>5} {:>11.2} {:>11.2} {:>11.2} {:>11.2} {:>11.2} {:>8.3} {:>8.3} {:>5}",
                 line.bytes,
                 line.count,
                 line.sum.name(),
                 s.avg_us,
                 s.min_us,
+                s.median_us,
                 s.max_us,
                 s.p99_us,
                 line.algbw_gb_s,
@@ -164,7 +167,7 @@ fn table(sizes: &[Size], library: &str, ranks: usize) -> String {
         }
         let _ = writeln!(
             out,
-            "# {} parameters, {} times: exact / i64 {:.2} (least times)",
+            "# {} parameters, {} times: exact / i64 {:.2} (medians)",
             size.params, size.iters, size.exact_over_i64
         );
     }

@@ -160,11 +160,13 @@ fn cpu() -> String {
 
 fn mpi() -> Result<String, String> {
     built(cfg!(feature = "mpi"))?;
+    let library =
+        osteon_federate::mpi_library().map_or(String::new(), |(name, gpu)| format!("{name}; {gpu}; "));
     Ok(match launcher::detect() {
-        None => "built in; this process was not started by a launcher".to_owned(),
+        None => format!("{library}this process was not started by a launcher"),
         Some(l) => {
             let size = l.size.map_or(String::new(), |n| format!(" of {n}"));
-            format!("built in; rank {}{size} under {}", l.rank, l.name)
+            format!("{library}rank {}{size} under {}", l.rank, l.name)
         }
     })
 }

@@ -27,7 +27,7 @@ pub mod strategies;
 pub mod tensors;
 
 pub use aggregate::{Centre, CommReduce, Mean, ParamScale, ParamSum};
-pub use comm::{Comm, ConnectOptions, connect};
+pub use comm::{Comm, ConnectOptions, GpuAware, connect, mpi_library};
 pub use error::FederateError;
 pub use message::Kind;
 pub use tensors::TensorSpec;

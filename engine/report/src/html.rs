@@ -5,9 +5,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use osteon_core::files::write_atomic;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::records::{KaplanMeier, Metric, Summary};
+use crate::records::{ColumnSummary, KaplanMeier, Metric, Summary};
 use crate::svg::{Chart, Join, Series, escape};
 use crate::{ReportError, json};
 
@@ -15,7 +16,7 @@ const STYLE: &str = include_str!("report.css");
 
 /// Writes `report.html` into a run directory and returns its path.
 ///
-/// Reads `summary.json`, `run.json`, `metrics.jsonl` and, where there is one, `kaplan_meier.json`.
+/// Reads `summary.json`, `run.json`, `metrics.jsonl` and, where they are, `kaplan_meier.json` and `columns.json`.
 ///
 /// # Errors
 /// If one of the files is missing or wrong, or the report cannot be written.
@@ -25,6 +26,7 @@ pub fn write_report(run: &Path) -> Result<PathBuf, ReportError> {
         &json::read(&run.join("run.json"))?,
         &metrics(&run.join("metrics.jsonl"))?,
         optional(&run.join("kaplan_meier.json"))?.as_ref(),
+        &optional::<Vec<ColumnSummary>>(&run.join("columns.json"))?.unwrap_or_default(),
     );
     let path = run.join("report.html");
     write_atomic::<io::Error>(&path, |out| out.write_all(page.as_bytes()))
@@ -32,7 +34,7 @@ pub fn write_report(run: &Path) -> Result<PathBuf, ReportError> {
     Ok(path)
 }
 
-fn optional(path: &Path) -> Result<Option<KaplanMeier>, ReportError> {
+fn optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {
     if path.exists() { json::read(path).map(Some) } else { Ok(None) }
 }
 
@@ -42,7 +44,13 @@ fn metrics(path: &Path) -> Result<Vec<Metric>, ReportError> {
 }
 
 /// The page. `run` is the content of `run.json`.
-pub fn page(summary: &Summary, run: &Value, metrics: &[Metric], survival: Option<&KaplanMeier>) -> String {
+pub fn page(
+    summary: &Summary,
+    run: &Value,
+    metrics: &[Metric],
+    survival: Option<&KaplanMeier>,
+    columns: &[ColumnSummary],
+) -> String {
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -57,6 +65,7 @@ pub fn page(summary: &Summary, run: &Value, metrics: &[Metric], survival: Option
         kaplan_meier(&mut out, survival);
     }
     sites(&mut out, summary);
+    column_summaries(&mut out, columns);
     coefficients(&mut out, summary);
     phases(&mut out, summary);
     provenance(&mut out, summary, run);
@@ -160,6 +169,24 @@ fn sites(out: &mut String, summary: &Summary) {
         });
         table(out, "Sites dropped", &["site", "first round without it", "reason"], lost);
     }
+}
+
+/// What is withheld (fewer than `min_count`) is an empty cell.
+fn column_summaries(out: &mut String, columns: &[ColumnSummary]) {
+    if columns.is_empty() {
+        return;
+    }
+    let moment = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.4}"));
+    let count = |n: Option<u64>| n.map_or(String::new(), |n| n.to_string());
+    let rows = columns
+        .iter()
+        .map(|c| vec![c.name.clone(), count(c.n), count(c.missing), moment(c.mean), moment(c.sd)]);
+    table(
+        out,
+        "Columns, training patients",
+        &["column", "values", "missing", "mean", "standard deviation"],
+        rows,
+    );
 }
 
 fn coefficients(out: &mut String, summary: &Summary) {
@@ -283,7 +310,7 @@ mod tests {
     fn a_page_is_complete_and_alone() {
         let (summary, metrics, survival) = finished();
         let run = serde_json::json!({"version": "1", "config": {"train": {}}});
-        let html = page(&summary, &run, &metrics, Some(&survival));
+        let html = page(&summary, &run, &metrics, Some(&survival), &[]);
         // Two figures: the loss and the survival; no C-index was recorded per round.
         assert_eq!(html.matches("<figure>").count(), 2);
         for part in ["0.7123", "a&amp;b", "&lt;log&gt;", "at risk", "time (months)", "undefined (", "version"]
@@ -308,7 +335,19 @@ mod tests {
             json::Lines::resume::<Metric>(&dir.path().join("metrics.jsonl"), |_| true).expect("lines");
         metrics.iter().try_for_each(|m| lines.append(m)).expect("append");
         let path = write_report(dir.path()).expect("a report");
-        assert!(std::fs::read_to_string(path).expect("page").contains("Kaplan-Meier"));
+        let html = std::fs::read_to_string(path).expect("page");
+        assert!(html.contains("Kaplan-Meier") && !html.contains("Columns, training patients"));
+        let column = ColumnSummary {
+            name: "age".to_owned(),
+            n: Some(812),
+            missing: None,
+            mean: Some(61.25),
+            sd: Some(9.5),
+        };
+        json::write(&dir.path().join("columns.json"), &[column]).expect("columns");
+        let html = std::fs::read_to_string(write_report(dir.path()).expect("a report")).expect("page");
+        let row = "<td>812</td><td></td><td>61.2500</td><td>9.5000</td>";
+        assert!(html.contains("Columns, training patients") && html.contains(row), "{html}");
     }
 
     #[test]

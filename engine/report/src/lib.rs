@@ -24,6 +24,7 @@ pub use error::ReportError;
 pub use json::Lines;
 pub use png::Raster;
 pub use records::{
-    CIndex, Coefficient, Curve, KaplanMeier, Metric, Phase, RankTime, SiteMetric, SiteResult, Summary,
+    CIndex, Coefficient, ColumnSummary, Curve, KaplanMeier, Metric, Phase, RankTime, SiteMetric, SiteResult,
+    Summary,
 };
 pub use status::{RunState, Status};

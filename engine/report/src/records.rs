@@ -236,6 +236,21 @@ pub struct SiteMetric {
     pub took_part: bool,
 }
 
+/// A column of `columns.json`, over the training patients of all sites.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSummary {
+    /// Column.
+    pub name: String,
+    /// Values; absent, as all that rests on them, where they are fewer than `federation.min_count`.
+    pub n: Option<u64>,
+    /// Missing values; absent where there are some, but fewer than that.
+    pub missing: Option<u64>,
+    /// Mean of a column of numbers, or share of ones.
+    pub mean: Option<f64>,
+    /// Its standard deviation (divisor `n - 1`).
+    pub sd: Option<f64>,
+}
+
 /// `kaplan_meier.json`: survival of the held-out patients by predicted risk.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct KaplanMeier {

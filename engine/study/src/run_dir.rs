@@ -77,6 +77,9 @@ pub struct MpiRecord {
     pub library: String,
     /// Number of ranks.
     pub ranks: usize,
+    /// What the library says of device memory, and how words cross.
+    #[serde(default)]
+    pub gpu: Option<String>,
 }
 
 /// A file that was read.

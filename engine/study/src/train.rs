@@ -134,6 +134,9 @@ fn work(
     if let Some(choice) = engine.choice() {
         watch.say(&choice);
     }
+    if let Some(gpu) = comm.gpu_aware() {
+        watch.say(&format!("{}: {gpu}", comm.library()));
+    }
     let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
     let cohorts = comm.agree(cohorts.map_err(FederateError::from))?;
     tell(&cohorts, comm, watch);
@@ -161,7 +164,11 @@ fn open(engine: &Engine, request: &Request, comm: &Comm, watch: &dyn Watch) -> R
     let mut record = RunRecord::now(request.study.clone(), &engine.profile(), request.threads);
     record.device = engine.device();
     record.inputs = inputs(&request.study)?;
-    record.mpi = (comm.size() > 1).then(|| MpiRecord { library: comm.library(), ranks: comm.size() });
+    record.mpi = (comm.size() > 1).then(|| MpiRecord {
+        library: comm.library(),
+        ranks: comm.size(),
+        gpu: comm.gpu_aware().map(|g| g.to_string()),
+    });
     dir.begin(&record, request.restart)
 }
 

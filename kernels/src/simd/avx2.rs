@@ -210,6 +210,13 @@ impl Simd for Avx2 {
         both!(_mm256_fmadd_pd(a, b, c))
     }
     #[inline(always)]
+    fn add_bits_d(self, a: Self::D, b: Self::D) -> Self::D {
+        let sum = |a, b| unsafe {
+            _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), _mm256_castpd_si256(b)))
+        };
+        [sum(a[0], b[0]), sum(a[1], b[1])]
+    }
+    #[inline(always)]
     fn gt_d(self, a: Self::D, b: Self::D) -> Self::MD {
         unsafe { [_mm256_cmp_pd::<_CMP_GT_OQ>(a[0], b[0]), _mm256_cmp_pd::<_CMP_GT_OQ>(a[1], b[1])] }
     }

@@ -183,6 +183,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_pd(a, b, c) }
     }
     #[inline(always)]
+    fn add_bits_d(self, a: __m512d, b: __m512d) -> __m512d {
+        unsafe { _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), _mm512_castpd_si512(b))) }
+    }
+    #[inline(always)]
     fn gt_d(self, a: __m512d, b: __m512d) -> __mmask8 {
         unsafe { _mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b) }
     }

@@ -127,6 +127,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div_d(self, a: Self::D, b: Self::D) -> Self::D;
     /// `a * b + c`, rounded once.
     fn fma_d(self, a: Self::D, b: Self::D, c: Self::D) -> Self::D;
+    /// The wrapping sum of the bits of the lanes, read as 64-bit integers.
+    fn add_bits_d(self, a: Self::D, b: Self::D) -> Self::D;
     /// `a > b`.
     fn gt_d(self, a: Self::D, b: Self::D) -> Self::MD;
     /// `a` where the flag is set, else `b`.

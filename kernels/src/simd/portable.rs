@@ -167,6 +167,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
     #[inline(always)]
+    fn add_bits_d(self, a: D, b: D) -> D {
+        std::array::from_fn(|i| f64::from_bits(a[i].to_bits().wrapping_add(b[i].to_bits())))
+    }
+    #[inline(always)]
     fn gt_d(self, a: D, b: D) -> Self::MD {
         map2(a, b, |a, b| a > b)
     }

@@ -2,7 +2,8 @@
 //!
 //! Sites `j < k` share a secret (X25519, RFC 7748). In each round the lower adds and the higher subtracts the
 //! same ChaCha20 keystream (RFC 8439), read as integers modulo 2^64, so the sum over all sites has the bits
-//! it would have without. After Bonawitz et al., CCS 2017, without their recovery of lost sites: in
+//! it would have without. What leaves a rank is one sum over the sites it holds, so two ranks need one keystream between
+//! them: that of the first site that each has in the round. After Bonawitz et al., CCS 2017, without their recovery of lost sites: in
 //! a collective a lost rank ends the round anyway.
 //!
 //! | input of the keystream | |
@@ -17,7 +18,8 @@
 use std::collections::BTreeMap;
 
 use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::message::Kind;
@@ -27,12 +29,18 @@ use crate::{Comm, FederateError, ParamSum};
 pub const LEAST_SITES: usize = 3;
 /// Words masked at a time; a piece stays in the first-level cache.
 const PIECE: usize = 1 << 10;
+/// Words of a task of a thread.
+const SHARE: usize = 1 << 16;
+/// Of a site in the exchange: its public key and its rank.
+const WORDS: usize = 5;
 const LABEL: &[u8] = b"osteon pairwise mask 1";
 
 /// The keys of the sites of this rank, each with every other site.
 pub struct Masks {
     /// Key of each pair `(held here, other)`.
     keys: BTreeMap<(usize, usize), [u8; 32]>,
+    /// The rank that holds each site.
+    holder: Vec<usize>,
 }
 
 impl std::fmt::Debug for Masks {
@@ -49,16 +57,20 @@ impl Masks {
     pub fn agree(comm: &Comm, held: &[usize], sites: usize) -> Result<Self, FederateError> {
         let drawn = held.iter().map(|_| secret()).collect::<Result<Vec<_>, _>>();
         let secrets = comm.agree(drawn)?;
-        let mut words = vec![0u64; sites * 4];
+        let mut words = vec![0u64; sites * WORDS];
         for (&site, &secret) in held.iter().zip(&secrets) {
             let public = x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES);
-            for (word, bytes) in words[site * 4..].iter_mut().zip(public.as_chunks::<8>().0) {
+            for (word, bytes) in words[site * WORDS..].iter_mut().zip(public.as_chunks::<8>().0) {
                 *word = u64::from_le_bytes(*bytes);
             }
+            words[site * WORDS + 4] = comm.rank() as u64;
         }
         comm.sum(Kind::PublicKey, &mut words)?;
-        let public: Vec<[u8; 32]> =
-            words.chunks_exact(4).map(|w| std::array::from_fn(|i| w[i / 8].to_le_bytes()[i % 8])).collect();
+        let public: Vec<[u8; 32]> = words
+            .chunks_exact(WORDS)
+            .map(|w| std::array::from_fn(|i| w[i / 8].to_le_bytes()[i % 8]))
+            .collect();
+        let holder = words.chunks_exact(WORDS).map(|w| w[4] as usize).collect();
         let mut keys = BTreeMap::new();
         for (&mine, &secret) in held.iter().zip(&secrets) {
             for other in (0..sites).filter(|&other| other != mine) {
@@ -71,11 +83,10 @@ impl Masks {
                 keys.insert((mine, other), digest.into());
             }
         }
-        Ok(Self { keys })
+        Ok(Self { keys, holder })
     }
 
-    /// Masks the sums of this rank, which holds the sites `mine` of those that take part. Two sites held here
-    /// would cancel at once, so their pair is left out.
+    /// Masks the sums of this rank, which holds the sites `mine` of those that take part.
     ///
     /// # Errors
     /// If fewer than [`LEAST_SITES`] take part: the same on all ranks.
@@ -94,28 +105,44 @@ impl Masks {
         let mut nonce = [0u8; 12];
         nonce[..8].copy_from_slice(&u64::from(round).to_le_bytes());
         nonce[8..].copy_from_slice(&(kind as u32).to_le_bytes());
-        for &site in mine {
-            for &other in taking_part.iter().filter(|other| !mine.contains(other)) {
-                let mut stream = ChaCha20::new(&self.keys[&(site, other)].into(), &nonce.into());
-                if site < other {
-                    spread(&mut stream, sums, u64::wrapping_add);
-                } else {
-                    spread(&mut stream, sums, u64::wrapping_sub);
-                }
-            }
+        let Some(&first) = mine.iter().min() else { return Ok(()) };
+        let mut others: BTreeMap<usize, usize> = BTreeMap::new();
+        for &other in taking_part.iter().filter(|&&other| self.holder[other] != self.holder[first]) {
+            others.entry(self.holder[other]).and_modify(|o| *o = other.min(*o)).or_insert(other);
         }
+        let streams: Vec<Keystream> = others
+            .into_values()
+            .map(|other| Keystream { key: self.keys[&(first, other)], nonce, adds: first < other })
+            .collect();
+        sums.par_chunks_mut(SHARE).enumerate().for_each(|(k, sums)| spread(&streams, sums, k * SHARE));
         Ok(())
     }
 }
 
-#[inline(always)]
-fn spread(stream: &mut ChaCha20, sums: &mut [u64], with: impl Fn(u64, u64) -> u64) {
+/// The mask between two ranks in one sum.
+struct Keystream {
+    key: [u8; 32],
+    nonce: [u8; 12],
+    /// This side adds, the other subtracts.
+    adds: bool,
+}
+
+/// Lays the keystreams over sums of which the first is word `from` of the vector.
+fn spread(streams: &[Keystream], sums: &mut [u64], from: usize) {
     let mut bytes = [0u8; 8 * PIECE];
-    for sums in sums.chunks_mut(PIECE) {
-        let bytes = &mut bytes[..8 * sums.len()];
-        stream.write_keystream(bytes);
-        for (sum, mask) in sums.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *sum = with(*sum, u64::from_le_bytes(*mask));
+    for Keystream { key, nonce, adds } in streams {
+        let mut stream = ChaCha20::new(key.into(), nonce.into());
+        stream.seek(8 * from as u64);
+        for sums in sums.chunks_mut(PIECE) {
+            let bytes = &mut bytes[..8 * sums.len()];
+            stream.write_keystream(bytes);
+            let masks = bytes.as_chunks::<8>().0.iter().map(|mask| u64::from_le_bytes(*mask));
+            // Two loops, each without a choice within.
+            if *adds {
+                sums.iter_mut().zip(masks).for_each(|(sum, mask)| *sum = sum.wrapping_add(mask));
+            } else {
+                sums.iter_mut().zip(masks).for_each(|(sum, mask)| *sum = sum.wrapping_sub(mask));
+            }
         }
     }
 }

@@ -75,7 +75,10 @@ fn the_sum_keeps_its_bits_and_the_messages_show_nothing() {
 fn the_two_masks_of_a_pair_are_the_same_and_each_use_has_its_own() {
     let masks = |round: u32, kind: Kind| {
         threads::spawn(3, move |comm| {
-            let masks = Masks { keys: BTreeMap::from([((comm.rank(), 9), [comm.rank() as u8; 32])]) };
+            let masks = Masks {
+                keys: BTreeMap::from([((comm.rank(), 9), [comm.rank() as u8; 32])]),
+                holder: (0..10).collect(),
+            };
             let tensors = TensorSpec::layout([("w", vec![3000])]);
             let mut sum = ParamSum::new(ParamScale::choose(1), &tensors, 1);
             masks.lay(&mut sum, kind, round, &[comm.rank()], &[comm.rank(), 9, comm.rank()]).expect("three");
@@ -88,10 +91,14 @@ fn the_two_masks_of_a_pair_are_the_same_and_each_use_has_its_own() {
         assert!(first.iter().zip(&other).all(|(a, b)| a.iter().zip(b).all(|(a, b)| a != b)));
     }
     // RFC 8439 has the keystream of the zero key and nonce 0 0 0 in appendix A.1, test vector 1.
-    let mut stream = ChaCha20::new(&[0; 32].into(), &[0; 12].into());
-    let mut sums = [0u64; 2];
-    spread(&mut stream, &mut sums, u64::wrapping_add);
+    let streams = [Keystream { key: [0; 32], nonce: [0; 12], adds: true }];
+    let mut sums = vec![0u64; 3 * PIECE + 5];
+    spread(&streams, &mut sums, 0);
     assert_eq!(sums[0].to_le_bytes(), [0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90]);
+    // A task that starts in the middle goes on there.
+    let mut rest = vec![0u64; 2 * PIECE];
+    spread(&streams, &mut rest, PIECE + 5);
+    assert_eq!(rest, sums[PIECE + 5..]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! [`threads`] (ranks as threads, for tests). [`Comm`] is what the rest of the engine holds: it
 //! accepts typed messages only ([`Kind`]), books them, and tells the watchdog when it waits.
 
+mod gpu;
 pub(crate) mod late;
 mod launch;
 #[cfg(feature = "mpi")]
@@ -23,6 +24,7 @@ use crate::FederateError;
 use crate::message::{Kind, Ledger, Recorder, Traffic};
 use watchdog::Watchdog;
 
+pub use gpu::GpuAware;
 pub use launch::{Launcher, launcher};
 
 /// Adds words over the processes of a job. Every rank makes the same calls in the same order.
@@ -35,6 +37,11 @@ pub trait Transport: Send + Sync {
 
     /// What carries the words, with its version.
     fn library(&self) -> String;
+
+    /// Whether what carries the words takes device memory, where there is such a question.
+    fn gpu_aware(&self) -> Option<GpuAware> {
+        None
+    }
 
     /// `total[i]` becomes the sum of `mine[i]` over all ranks, wrapping at 2^64.
     ///
@@ -109,6 +116,15 @@ pub fn connect(options: ConnectOptions) -> Result<Comm, FederateError> {
     Ok(Comm::over(transport, options.recorder))
 }
 
+/// The MPI library of this build with what it says of device memory, without joining a job; `None` in a build without
+/// MPI.
+pub fn mpi_library() -> Option<(String, GpuAware)> {
+    #[cfg(feature = "mpi")]
+    return Some(mpi::described());
+    #[cfg(not(feature = "mpi"))]
+    None
+}
+
 #[cfg(feature = "mpi")]
 fn join(launcher: &Launcher, chunk_words: usize) -> Result<Arc<dyn Transport>, FederateError> {
     let transport = mpi::Mpi::start(chunk_words)?;
@@ -147,6 +163,11 @@ impl Comm {
     /// What carries the words, with its version ("Open MPI v4.1.4, ...").
     pub fn library(&self) -> String {
         self.transport.library()
+    }
+
+    /// Whether the MPI library takes device memory; `None` without MPI.
+    pub fn gpu_aware(&self) -> Option<GpuAware> {
+        self.transport.gpu_aware()
     }
 
     /// Payload this rank has handed to collectives so far, in bytes.

@@ -11,6 +11,7 @@ use mpi::{Count, Threading};
 use osteon_core::provenance::host_name;
 
 use super::Transport;
+use super::gpu::{self, GpuAware};
 use crate::FederateError;
 
 /// Exit code of a job in which a rank panicked.
@@ -60,6 +61,10 @@ impl Transport for Mpi {
 
     fn library(&self) -> String {
         library()
+    }
+
+    fn gpu_aware(&self) -> Option<GpuAware> {
+        Some(gpu_aware())
     }
 
     fn sum(&self, mine: &[u64], total: &mut [u64]) -> Result<(), FederateError> {
@@ -122,6 +127,24 @@ impl Transport for Mpi {
 fn library() -> String {
     let text = mpi::environment::library_version().unwrap_or_default();
     text.trim_end_matches('\0').lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The library and what it says of device memory; may be asked before MPI is initialised.
+pub(super) fn described() -> (String, GpuAware) {
+    (library(), gpu_aware())
+}
+
+fn gpu_aware() -> GpuAware {
+    // Of the extensions of Open MPI and MPICH, so not in every library: looked up rather than linked.
+    let name = c"MPIX_Query_cuda_support";
+    // SAFETY: the name is zero-terminated, and the default handle needs no opening.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    let query = (!found.is_null()).then(|| {
+        // SAFETY: both libraries declare it `int MPIX_Query_cuda_support(void)`.
+        let query: extern "C" fn() -> libc::c_int = unsafe { std::mem::transmute(found) };
+        query() == 1
+    });
+    gpu::detect(query, |name| std::env::var(name).ok())
 }
 
 /// A panic on one rank would leave the others waiting in a collective: end the job instead.

@@ -92,7 +92,9 @@ impl Failure for CoxError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Setting { .. } => ExitCode::Usage,
-            Self::NotConverged(_) | Self::Numerical(_) | Self::Reduce(_) => ExitCode::Unexpected,
+            Self::NotConverged(_) | Self::Numerical(_) => ExitCode::Unexpected,
+            // Of a rank, or of the collective itself.
+            Self::Reduce(_) => ExitCode::Mpi,
             _ => ExitCode::Data,
         }
     }
@@ -106,5 +108,16 @@ impl Failure for CoxError {
             _ => return None,
         };
         Some(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_failed_ends_with_the_code_of_mpi() {
+        let lost = osteon_core::ReduceError("rank 2 on node3 is lost".to_owned());
+        assert_eq!(CoxError::from(lost).exit_code(), ExitCode::Mpi);
     }
 }

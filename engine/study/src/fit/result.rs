@@ -4,7 +4,7 @@ use osteon_data::FittedPreprocess;
 use osteon_federate::TensorSpec;
 use osteon_federate::checkpoint::write_model;
 use osteon_models::baseline::BaselineHazard;
-use osteon_report::records::{CIndex, Coefficient, KaplanMeier, SiteResult};
+use osteon_report::records::{CIndex, Coefficient, ColumnSummary, KaplanMeier, SiteResult};
 use osteon_report::{Summary, records};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub struct Fit {
     /// Survival by risk.
     pub kaplan_meier: Option<KaplanMeier>,
     /// Summaries of the columns over the sites of a federation.
-    pub columns: Option<Vec<super::shared::ColumnSummary>>,
+    pub columns: Option<Vec<ColumnSummary>>,
     /// What `predict` needs.
     pub predictor: Predictor,
 }

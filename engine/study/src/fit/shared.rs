@@ -11,8 +11,7 @@ use osteon_models::baseline::BaselineHazard;
 use osteon_models::cox::CoxError;
 use osteon_models::cox::risk_sets::Outcome;
 use osteon_models::exact::{Cells, Grouping, SharedTimes};
-use osteon_report::records::{Curve, KaplanMeier};
-use serde::{Deserialize, Serialize};
+use osteon_report::records::{ColumnSummary, Curve, KaplanMeier};
 
 use super::held_out::GROUPS;
 use super::result::Fit;
@@ -20,21 +19,6 @@ use super::{Job, Prepared, network};
 use crate::cohorts::Scope;
 use crate::config::TimeBins;
 use crate::{Study, StudyError};
-
-/// A column of `columns.json`, over the training patients of all sites.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ColumnSummary {
-    /// Column.
-    pub name: String,
-    /// Values; absent, as all that rests on them, where they are fewer than `federation.min_count`.
-    pub n: Option<u64>,
-    /// Missing values; absent where there are some, but fewer than that.
-    pub missing: Option<u64>,
-    /// Mean of a column of numbers, or share of ones.
-    pub mean: Option<f64>,
-    /// Its standard deviation (divisor `n - 1`).
-    pub sd: Option<f64>,
-}
 
 /// The training patients held here, sites one after the other.
 pub(super) struct Rows {

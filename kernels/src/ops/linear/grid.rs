@@ -2,11 +2,11 @@
 //!
 //! Each term `dz x` (exact in f64) is rounded to a multiple of a grid `g` chosen so coarse that the
 //! sum of all terms, of this process and of all others, stays below `2^53 g`: additions are then
-//! exact, and lanes, blocks, threads and sites may take them in any order. Rounding a term costs one
-//! addition and one subtraction of `1.5 2^52 g`. Source: Demmel and Nguyen, "Fast reproducible
+//! exact, and lanes, blocks, threads and sites may take them in any order. Rounding a term is one
+//! addition of `1.5 2^52 g`; the sum is one of integers. Source: Demmel and Nguyen, "Fast reproducible
 //! floating-point summation", ARITH 2013, with one level.
 
-use crate::simd::{Kernel, LANES, Level, Simd, run_on};
+use crate::simd::{Kernel, LANES, LANES_F64, Level, Simd, run_on};
 use crate::tiles::Lane;
 
 /// A grid for the sums of up to a number of terms of bounded size.
@@ -38,6 +38,22 @@ impl Grid {
     pub fn round(self, term: f64) -> f64 {
         (term + self.rounder) - self.rounder
     }
+
+    /// The sum of `terms` terms from the sums of the bits of `term + rounder` by lane. All arithmetic is modulo 2^64, and the
+    /// multiple of `g` that is left is below 2^53.
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, bits: S::D, terms: usize) -> f64 {
+        // Every term is zero, of either sign.
+        if self.rounder == 0.0 {
+            return 0.0;
+        }
+        let mut lanes = [0.0f64; LANES_F64];
+        // SAFETY: the array holds 8 lanes.
+        unsafe { s.store_d(lanes.as_mut_ptr(), bits) };
+        let all = lanes.iter().fold(0u64, |sum, lane| sum.wrapping_add(lane.to_bits()));
+        let rounders = self.rounder.to_bits().wrapping_mul(terms as u64);
+        all.wrapping_sub(rounders) as i64 as f64 * libm::ldexp(self.rounder / 1.5, -52)
+    }
 }
 
 struct WeightSums<'a> {
@@ -53,27 +69,71 @@ struct WeightSums<'a> {
 impl Kernel for WeightSums<'_> {
     type Out = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { inputs, outputs, x, dz, weights, biases, sums } = self;
-        let (w, b) = sums.split_at_mut(inputs * outputs);
-        for o in 0..outputs {
-            let mut bias = [0.0; LANES];
-            for dz in dz.iter().skip(o).step_by(outputs) {
-                for l in 0..LANES {
-                    bias[l] += biases.round(f64::from(dz.0[l]));
+    fn run<S: Simd>(mut self, s: S) {
+        self.biases(s);
+        // As many sums as the registers hold beside their terms.
+        if S::TILES > 1 { self.weights::<S, 4>(s) } else { self.weights::<S, 2>(s) }
+    }
+}
+
+impl WeightSums<'_> {
+    /// The sums of `N` outputs with `N` inputs at a time, then of the rows and columns left over.
+    #[inline(always)]
+    fn weights<S: Simd, const N: usize>(&mut self, s: S) {
+        let whole = |n: usize| n - n % N;
+        for o in (0..whole(self.outputs)).step_by(N) {
+            for i in (0..whole(self.inputs)).step_by(N) {
+                self.block::<S, N>(s, o, i);
+            }
+        }
+        for o in 0..self.outputs {
+            let from = if o < whole(self.outputs) { whole(self.inputs) } else { 0 };
+            for i in from..self.inputs {
+                self.block::<S, 1>(s, o, i);
+            }
+        }
+    }
+
+    /// The product is exact in f64, so the fused addition of the rounder rounds it as [`Grid::round`] does. All terms
+    /// plus the rounder have one exponent: their bits are consecutive integers, and adding these needs no
+    /// subtraction of the rounder from each.
+    #[inline(always)]
+    fn block<S: Simd, const N: usize>(&mut self, s: S, o: usize, i: usize) {
+        let rounder = s.splat_d(self.weights.rounder);
+        let mut bits = [[s.splat_d(0.0); N]; N];
+        for (x, dz) in self.x.chunks_exact(self.inputs).zip(self.dz.chunks_exact(self.outputs)) {
+            // SAFETY: a lane is 16 numbers.
+            let widened = |lane: &Lane| s.widen(unsafe { s.load(lane.0.as_ptr()) });
+            let x: [_; N] = std::array::from_fn(|k| widened(&x[i + k]));
+            for (bits, dz) in bits.iter_mut().zip(&dz[o..o + N]) {
+                let dz = widened(dz);
+                for (bits, x) in bits.iter_mut().zip(&x) {
+                    *bits = s.add_bits_d(*bits, s.fma_d(dz.0, x.0, rounder));
+                    *bits = s.add_bits_d(*bits, s.fma_d(dz.1, x.1, rounder));
                 }
             }
-            b[o] += bias.iter().sum::<f64>();
-            for i in 0..inputs {
-                let mut lanes = [0.0; LANES];
-                let tiles = x[i..].iter().step_by(inputs).zip(dz[o..].iter().step_by(outputs));
-                for (x, dz) in tiles {
-                    for l in 0..LANES {
-                        lanes[l] += weights.round(f64::from(dz.0[l]) * f64::from(x.0[l]));
-                    }
-                }
-                w[o * inputs + i] += lanes.iter().sum::<f64>();
+        }
+        let terms = self.x.len() / self.inputs * LANES;
+        for (j, bits) in bits.into_iter().enumerate() {
+            for (k, bits) in bits.into_iter().enumerate() {
+                self.sums[(o + j) * self.inputs + i + k] += self.weights.sum(s, bits, terms);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn biases<S: Simd>(&mut self, s: S) {
+        let rounder = s.splat_d(self.biases.rounder);
+        for o in 0..self.outputs {
+            let mut bits = s.splat_d(0.0);
+            for dz in self.dz.iter().skip(o).step_by(self.outputs) {
+                // SAFETY: a lane is 16 numbers.
+                let (low, high) = s.widen(unsafe { s.load(dz.0.as_ptr()) });
+                bits = s.add_bits_d(bits, s.add_d(low, rounder));
+                bits = s.add_bits_d(bits, s.add_d(high, rounder));
+            }
+            let terms = self.dz.len() / self.outputs * LANES;
+            self.sums[self.inputs * self.outputs + o] += self.biases.sum(s, bits, terms);
         }
     }
 }
@@ -104,8 +164,9 @@ mod tests {
     use crate::tiles::from_rows;
     use osteon_core::rng::{Purpose, Stream};
 
-    const I: usize = 5;
-    const O: usize = 3;
+    // Whole blocks of 2 and 4 and something left over.
+    const I: usize = 9;
+    const O: usize = 7;
 
     fn drawn(n: usize) -> (Vec<f32>, Vec<f32>) {
         let mut s = Stream::new(3, Purpose::Synthetic, 0);
@@ -122,6 +183,38 @@ mod tests {
         let mut sums = vec![0.0; O * I + O];
         weight_sums(level, (I, O), &from_rows(x, n, I), &from_rows(dz, n, O), grids, &mut sums);
         sums
+    }
+
+    /// Term by term, as the definition has it.
+    fn plain(x: &[f32], dz: &[f32], [weights, biases]: [Grid; 2]) -> Vec<f64> {
+        let mut sums = vec![0.0; O * I + O];
+        for (x, dz) in x.chunks_exact(I).zip(dz.chunks_exact(O)) {
+            for (o, &dz) in dz.iter().enumerate() {
+                for (i, &x) in x.iter().enumerate() {
+                    sums[o * I + i] += weights.round(f64::from(dz) * f64::from(x));
+                }
+                sums[O * I + o] += biases.round(f64::from(dz));
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn the_bits_are_those_of_the_definition() {
+        // The last: one term that fills its grid, and terms that are all zero.
+        let mut cases = vec![drawn(333), drawn(1), (vec![1.0; 16 * I], vec![-1.0; 16 * O])];
+        cases.push((vec![1.5; I], vec![0.0; O]));
+        for (x, dz) in cases {
+            for scale in [1.0, 1e-18, 1e15] {
+                let x: Vec<f32> = x.iter().map(|v| v * scale).collect();
+                let n = (x.len() / I) as u64;
+                let grid = |bound| Grid::new(bound, n).expect("finite");
+                let grids = [grid(greatest(&x) * greatest(&dz)), grid(greatest(&dz))];
+                for level in Level::available() {
+                    assert_eq!(sums(level, &x, &dz, grids), plain(&x, &dz, grids), "{} {n}", level.name());
+                }
+            }
+        }
     }
 
     #[test]
