@@ -123,6 +123,11 @@ fn keeps(low: u32, high: u32, unit: u32, layer: u32, step: u32, key: vec2<u32>, 
 }
 
 
+// A grey level's index and one, 0 outside; two cells to a word.
+fn cell_level(word: u32, cell: u32) -> u32 {
+    return (word >> (16u * (cell % 2u))) & 0xffffu;
+}
+
 // A number as files hold it, in half `half` of a word: f16, bf16, or a whole word of f32.
 fn stored_value(word: u32, half: u32, stored: u32) -> f32 {
     if (stored == STORED_F32) {

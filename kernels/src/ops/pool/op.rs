@@ -63,7 +63,8 @@ impl Op for PoolOp {
     }
 
     fn cases(&self) -> Vec<Case> {
-        let shapes = [(0, 3, 0.0), (1, 16, 2.0), (63, 17, 0.0), (65, 80, -3.0), (700, 131, 17.0)];
+        let shapes =
+            [(0, 3, 0.0), (1, 16, 2.0), (63, 17, 0.0), (65, 80, -3.0), (700, 131, 17.0), (4200, 3, 1.0)];
         let case = |(t, d, mean): (usize, usize, f32), (name, bits): (&str, f64)| {
             let x = normal(3, t * d).iter().map(|z| z + mean).collect();
             Case::new(format!("t{t}_d{d}_{name}")).with(Tensor::f32("rows", &[t, d], x)).option("type", bits)
