@@ -24,6 +24,8 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 extern "C" char __start_cuda_shared[] __attribute__((weak, visibility("hidden")));
 extern "C" char __stop_cuda_shared[] __attribute__((weak, visibility("hidden")));
 
+// Fibres give way only at barriers: plain operations are atomic.
+inline unsigned atomicAdd(unsigned* at, unsigned amount) { return std::exchange(*at, *at + amount); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t(a) * b) >> 32; }
 template <class To, class From> To cuda_bits(From from) {
     To to;

@@ -9,6 +9,10 @@ use super::DeviceError;
 
 /// Threads of a group (block) in every kernel; part of the device sources.
 pub const GROUP: usize = 256;
+/// Elements that a thread of a counting kernel takes, so that a table of its group's own pays.
+pub const PER_THREAD: usize = 16;
+/// Words of counts that a group keeps of its own; larger tables are counted in the device's memory.
+pub const TABLE_WORDS: usize = 3072;
 /// Words that an offset into a buffer is a multiple of: 256 bytes, the most any adapter asks for.
 pub const ALIGNMENT: usize = 64;
 
@@ -217,6 +221,11 @@ impl dyn Device + '_ {
     pub fn line(&self, groups: usize) -> [u32; 3] {
         let x = groups.clamp(1, self.limits().groups as usize);
         [x as u32, groups.div_ceil(x).max(1) as u32, 1]
+    }
+
+    /// The grid for [`PER_THREAD`] elements per thread.
+    pub fn counting(&self, elements: usize) -> [u32; 3] {
+        self.line(elements.div_ceil(GROUP * PER_THREAD))
     }
 
     /// Starts launches one after the other.

@@ -18,7 +18,9 @@ mod wgpu;
 use std::fmt;
 
 pub use choose::{Choice, Request, choose};
-pub use device::{ALIGNMENT, Buffer, Device, GROUP, Launch, Limits, Recording, Source};
+pub use device::{
+    ALIGNMENT, Buffer, Device, GROUP, Launch, Limits, PER_THREAD, Recording, Source, TABLE_WORDS,
+};
 pub use error::DeviceError;
 
 /// A way to compute.

@@ -93,3 +93,19 @@ __device__ inline bool keeps(unsigned low, unsigned high, unsigned unit, unsigne
     return (word >> (16 * (within % 2)) & 0xffffu) >= threshold;
 }
 
+
+// A grey level's index and one, 0 outside; two cells to a word.
+__device__ inline unsigned cell_level(unsigned word, unsigned cell) { return word >> (16 * (cell % 2)) & 0xffffu; }
+
+// A number as files hold it, in half `half` of a word: f16, bf16, or a whole word of f32.
+__device__ inline float stored_value(unsigned word, unsigned half, unsigned stored) {
+    if (stored == STORED_F32) return __uint_as_float(word);
+    unsigned bits = word >> (16 * half) & 0xffffu;
+    if (stored == STORED_BF16) return __uint_as_float(bits << 16);
+    unsigned sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31u, mantissa = bits & 0x3ffu;
+    if (exponent == 0) {
+        float x = (float)mantissa * 5.9604644775390625e-8f;
+        return sign ? -x : x;
+    }
+    return __uint_as_float(sign | (exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13);
+}

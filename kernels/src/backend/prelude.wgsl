@@ -122,3 +122,27 @@ fn keeps(low: u32, high: u32, unit: u32, layer: u32, step: u32, key: vec2<u32>, 
     return ((c[within / 2u] >> (16u * (within % 2u))) & 0xffffu) >= threshold;
 }
 
+
+// A grey level's index and one, 0 outside; two cells to a word.
+fn cell_level(word: u32, cell: u32) -> u32 {
+    return (word >> (16u * (cell % 2u))) & 0xffffu;
+}
+
+// A number as files hold it, in half `half` of a word: f16, bf16, or a whole word of f32.
+fn stored_value(word: u32, half: u32, stored: u32) -> f32 {
+    if (stored == STORED_F32) {
+        return bitcast<f32>(word);
+    }
+    let bits = (word >> (16u * half)) & 0xffffu;
+    if (stored == STORED_BF16) {
+        return bitcast<f32>(bits << 16u);
+    }
+    let sign = (bits & 0x8000u) << 16u;
+    let exponent = (bits >> 10u) & 31u;
+    let mantissa = bits & 0x3ffu;
+    if (exponent == 0u) {
+        let x = f32(mantissa) * 5.9604644775390625e-8f;
+        return select(x, -x, sign != 0u);
+    }
+    return bitcast<f32>(sign | (select(exponent + 112u, 255u, exponent == 31u) << 23u) | (mantissa << 13u));
+}

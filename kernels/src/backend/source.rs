@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use osteon_core::rng::{PHILOX_M, PHILOX_ROUNDS, PHILOX_W};
 
-use super::{GROUP, Source};
+use super::{GROUP, PER_THREAD, Source, TABLE_WORDS};
 use crate::ops::activation::{Activation, SELU_ALPHA, SELU_SCALE};
 use crate::ops::batch_norm;
 use crate::ops::cox_nll;
 use crate::ops::dropout::UNITS_PER_BLOCK;
 use crate::ops::linear::BLOCK_ROWS;
+use crate::ops::pool::{self, device as stored};
 use crate::ops::schedule;
 
 const WGSL: &str = include_str!("prelude.wgsl");
@@ -25,6 +26,8 @@ enum Value {
 fn constants() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> = [
         ("GROUP", Value::Word(GROUP as u32)),
+        ("PER_THREAD", Value::Word(PER_THREAD as u32)),
+        ("TABLE_WORDS", Value::Word(TABLE_WORDS as u32)),
         ("PHILOX_M0", Value::Word(PHILOX_M[0])),
         ("PHILOX_M1", Value::Word(PHILOX_M[1])),
         ("PHILOX_W0", Value::Word(PHILOX_W[0])),
@@ -36,6 +39,10 @@ fn constants() -> Vec<(String, Value)> {
         ("BATCH_NORM_EPSILON", Value::Real(batch_norm::EPSILON)),
         ("BATCH_NORM_MOMENTUM", Value::Real(batch_norm::MOMENTUM)),
         ("LINEAR_BLOCK_ROWS", Value::Word(BLOCK_ROWS as u32)),
+        ("POOL_BLOCK", Value::Word(pool::BLOCK as u32)),
+        ("STORED_F16", Value::Word(stored::F16)),
+        ("STORED_BF16", Value::Word(stored::BF16)),
+        ("STORED_F32", Value::Word(stored::F32)),
         ("COX_HEAD", Value::Word(cox_nll::HEAD)),
         ("COX_EVENT", Value::Word(cox_nll::EVENT)),
         ("COX_NO_GROUP", Value::Word(cox_nll::NO_GROUP)),

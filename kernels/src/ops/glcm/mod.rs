@@ -10,6 +10,7 @@
 //! for any order of the voxels. Up to 2048 levels a dense matrix is counted per direction, beyond
 //! that pairs are sorted.
 
+pub mod device;
 mod op;
 
 pub use op::GlcmOp;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::pairs;
+use super::{Pairs, device, pairs};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
+use crate::voxels::LevelGrid;
 use crate::voxels::cases::{Plain, directions, moved, of_levels};
 
 /// `glcm` for the harness: output `pair`.
@@ -13,6 +15,20 @@ pub struct GlcmOp;
 
 fn tensor(rows: Vec<[u32; 4]>) -> Vec<Tensor> {
     vec![Tensor::u32("pair", &[rows.len(), 4], rows.concat())]
+}
+
+fn grid(case: &Case) -> LevelGrid {
+    Plain::of(case).grid(case.size("distance").max(1) as u32)
+}
+
+/// Direction, levels and count of every entry.
+fn rows(grid: &LevelGrid, found: &[Pairs]) -> Vec<[u32; 4]> {
+    let level = |k: u16| grid.levels[usize::from(k)];
+    let of = |(direction, pairs): (usize, &Pairs)| -> Vec<[u32; 4]> {
+        let entries = pairs.entries.iter();
+        entries.map(|&(i, j, n)| [direction as u32, level(i), level(j), n as u32]).collect()
+    };
+    found.iter().enumerate().flat_map(of).collect()
 }
 
 impl Op for GlcmOp {
@@ -44,14 +60,18 @@ impl Op for GlcmOp {
     }
 
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
-        let steps = directions(case);
-        let grid = Plain::of(case).grid(case.size("distance").max(1) as u32);
-        let level = |k: u16| grid.levels[usize::from(k)];
-        let rows = steps.iter().enumerate().flat_map(|(direction, &offset)| {
-            let entries = pairs(&grid, offset).entries.into_iter();
-            entries.map(move |(i, j, n)| [direction as u32, level(i), level(j), n as u32])
-        });
-        tensor(rows.collect())
+        let grid = grid(case);
+        let found: Vec<Pairs> = directions(case).into_iter().map(|offset| pairs(&grid, offset)).collect();
+        tensor(rows(&grid, &found))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let grid = grid(case);
+        Ok(tensor(rows(&grid, &device::pairs(device, &grid, &directions(case))?)))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -10,6 +10,7 @@
 //! Levels are decided by comparing with the edges themselves, not by a quotient that rounding could
 //! carry across one (`numpy.digitize`).
 
+pub mod device;
 mod op;
 
 pub use op::HistogramOp;

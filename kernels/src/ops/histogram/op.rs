@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{Edges, counts};
+use super::{Edges, counts, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, integers, normal};
 use crate::simd::Level;
@@ -79,6 +80,15 @@ impl Op for HistogramOp {
         let level = edges(case).0.levels(&case.input("value").to_f64());
         let count = counts(&level);
         tensors(level, count)
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (level, count) = device::levels(device, &edges(case).0, &case.input("value").to_f64())?;
+        Ok(tensors(level, count))
     }
 
     fn max_nmse(&self) -> f64 {

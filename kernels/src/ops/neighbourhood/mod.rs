@@ -13,6 +13,7 @@
 //! Trans. Systems, Man, and Cybernetics 19 (1989). `apart` holds integers; the mean over `n` neighbours
 //! is divided out at the end.
 
+pub mod device;
 mod op;
 
 pub use op::NeighbourhoodOp;
@@ -59,6 +60,15 @@ impl Tally {
         sum(&mut self.apart, &other.apart);
         self
     }
+
+    fn finish(self, width: usize) -> Neighbourhood {
+        let voxels = self.dependence.chunks(width).map(|row| row.iter().sum()).collect();
+        let extents = self.dependence.iter().enumerate().filter(|(_, n)| **n > 0);
+        let dependence = extents
+            .map(|(k, &count)| Extent { level: (k / width) as u16, size: (k % width) as u32 + 1, count })
+            .collect();
+        Neighbourhood { dependence, voxels, apart: self.apart, width }
+    }
 }
 
 /// Looks at the neighbours of every voxel at `steps` and their opposites.
@@ -88,11 +98,6 @@ pub fn neighbourhoods(grid: &LevelGrid, steps: &[Offset], alpha: u32) -> Neighbo
         tally
     };
     let pieces = grid.voxels.par_chunks(PIECE).map(piece);
-    let found = pieces.reduce_with(Tally::add).unwrap_or(Tally { dependence: vec![], apart: vec![] });
-    let voxels = found.dependence.chunks(width).map(|row| row.iter().sum()).collect();
-    let extents = found.dependence.iter().enumerate().filter(|(_, n)| **n > 0);
-    let dependence = extents
-        .map(|(k, &count)| Extent { level: (k / width) as u16, size: (k % width) as u32 + 1, count })
-        .collect();
-    Neighbourhood { dependence, voxels, apart: found.apart, width }
+    let none = Tally { dependence: vec![], apart: vec![] };
+    pieces.reduce_with(Tally::add).unwrap_or(none).finish(width)
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::neighbourhoods;
+use super::{Neighbourhood, device, neighbourhoods};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
+use crate::voxels::LevelGrid;
 use crate::voxels::cases::{Plain, directions, moved, of_levels};
 
 /// `neighbourhood` for the harness: outputs `dependence`, `voxels` and `apart`.
@@ -18,6 +20,17 @@ fn tensors(dependence: Vec<[u32; 3]>, voxels: Vec<u32>, apart: Vec<u32>, width: 
         Tensor::u32("voxels", &[levels], voxels),
         Tensor::u32("apart", &[levels, width], apart),
     ]
+}
+
+fn grid(case: &Case) -> LevelGrid {
+    Plain::of(case).grid(case.size("distance").max(1) as u32)
+}
+
+fn output(grid: &LevelGrid, found: Neighbourhood) -> Vec<Tensor> {
+    let level = |k: u16| grid.levels[usize::from(k)];
+    let rows = found.dependence.iter().map(|e| [level(e.level), e.size, e.count as u32]).collect();
+    let narrow = |x: Vec<u64>| x.into_iter().map(|n| n as u32).collect();
+    tensors(rows, narrow(found.voxels), narrow(found.apart), found.width)
 }
 
 impl Op for NeighbourhoodOp {
@@ -58,12 +71,17 @@ impl Op for NeighbourhoodOp {
     }
 
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
-        let grid = Plain::of(case).grid(case.size("distance").max(1) as u32);
-        let found = neighbourhoods(&grid, &directions(case), case.size("alpha") as u32);
-        let level = |k: u16| grid.levels[usize::from(k)];
-        let rows = found.dependence.iter().map(|e| [level(e.level), e.size, e.count as u32]).collect();
-        let narrow = |x: Vec<u64>| x.into_iter().map(|n| n as u32).collect();
-        tensors(rows, narrow(found.voxels), narrow(found.apart), found.width)
+        let grid = grid(case);
+        output(&grid, neighbourhoods(&grid, &directions(case), case.size("alpha") as u32))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (grid, alpha) = (grid(case), case.size("alpha") as u32);
+        Ok(output(&grid, device::neighbourhoods(device, &grid, &directions(case), alpha)?))
     }
 
     fn max_nmse(&self) -> f64 {

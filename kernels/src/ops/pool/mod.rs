@@ -11,6 +11,7 @@
 //! for computing the sample variance", The American Statistician 37, 1983): with a shift near the mean nothing
 //! cancels. Sums are f32 over blocks of [`BLOCK`] tiles and f64 across blocks, or f64 throughout.
 
+pub mod device;
 mod fast;
 mod op;
 mod rows;

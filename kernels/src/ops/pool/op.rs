@@ -2,7 +2,8 @@
 
 use half::{bf16, f16};
 
-use super::{BLOCK, Pool, Precision, Rows};
+use super::{BLOCK, Pool, Precision, Rows, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, normal};
 use crate::simd::Level;
@@ -42,13 +43,28 @@ impl Stored {
     }
 }
 
+fn precision(case: &Case) -> Precision {
+    if case.size("type") == 64 { Precision::Double } else { Precision::Single }
+}
+
+fn tensors(pool: &Pool) -> Vec<Tensor> {
+    let d = [pool.shift().len()];
+    vec![
+        Tensor::f64("mean", &d, pool.mean()),
+        Tensor::f64("deviations", &d, pool.deviations()),
+        Tensor::f64("max", &d, pool.max().to_vec()),
+        Tensor::f64("min", &d, pool.min().to_vec()),
+    ]
+}
+
 impl Op for PoolOp {
     fn name(&self) -> &'static str {
         "pool"
     }
 
     fn cases(&self) -> Vec<Case> {
-        let shapes = [(0, 3, 0.0), (1, 16, 2.0), (63, 17, 0.0), (65, 80, -3.0), (700, 131, 17.0)];
+        let shapes =
+            [(0, 3, 0.0), (1, 16, 2.0), (63, 17, 0.0), (65, 80, -3.0), (700, 131, 17.0), (4200, 3, 1.0)];
         let case = |(t, d, mean): (usize, usize, f32), (name, bits): (&str, f64)| {
             let x = normal(3, t * d).iter().map(|z| z + mean).collect();
             Case::new(format!("t{t}_d{d}_{name}")).with(Tensor::f32("rows", &[t, d], x)).option("type", bits)
@@ -91,18 +107,22 @@ impl Op for PoolOp {
     fn cpu(&self, case: &Case, level: Level) -> Vec<Tensor> {
         let stored = Stored::of(case);
         let (t, d) = (case.input("rows").shape[0], case.input("rows").shape[1]);
-        let precision = if case.size("type") == 64 { Precision::Double } else { Precision::Single };
-        let mut pool = Pool::new(d, precision);
+        let mut pool = Pool::new(d, precision(case));
         // In two calls, as a reader brings them.
         let cut = (t / 2 / BLOCK * BLOCK) * d;
         pool.add(level, stored.rows().part(0, cut));
         pool.add(level, stored.rows().part(cut, t * d));
-        vec![
-            Tensor::f64("mean", &[d], pool.mean()),
-            Tensor::f64("deviations", &[d], pool.deviations()),
-            Tensor::f64("max", &[d], pool.max().to_vec()),
-            Tensor::f64("min", &[d], pool.min().to_vec()),
-        ]
+        tensors(&pool)
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let mut pool = Pool::new(case.input("rows").shape[1], precision(case));
+        pool.add_on(device, Stored::of(case).rows())?;
+        Ok(tensors(&pool))
     }
 
     fn work(&self, case: &Case) -> Work {
