@@ -47,7 +47,7 @@ fn a_skeleton_is_written_with_its_picture() {
 
     let list = osteon(dir, &["skeleton", "--parameters"]);
     let text = String::from_utf8_lossy(&list.stdout).into_owned();
-    assert!(text.contains("boneHU") && text.lines().count() == 13, "{text}");
+    assert!(text.contains("boneHU") && text.lines().count() == 15, "{text}");
     let wrong = osteon(dir, &["skeleton", "--ct", "a_ct.nrrd", "--set", "bonehu=1", "-o", "m.nii"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean \"boneHU\"?"));

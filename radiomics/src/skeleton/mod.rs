@@ -3,10 +3,11 @@
 //! 1. Body: voxels from `bodyHU` on, opened by a ball of `bodyOpening`, so that the table falls
 //!    away; holes of the axial slices filled (lungs, bowel).
 //! 2. Metal from `implantHU` on with `implantMargin` round it is taken out of everything.
-//! 3. Candidates: voxels from `boneHU` on in connected parts that reach `seedHU`. A part whose core
-//!    is as dense as its shell is contrast agent, not bone.
+//! 3. Candidates: voxels from `boneHU` on, also in the mean of the disk of `smoothing` round them, in
+//!    connected parts that reach `seedHU`. A part whose core
+//!    is as dense as its shell (`coreRatio`) and even (`coreSpread`) is contrast agent, not bone.
 //! 4. Closing by `closing`, then holes of the slices in all three planes up to `hole` filled, within
-//!    the body. Parts below `partVolume` are dropped. `dilate` is added last.
+//!    the body, but not with air. Parts below `partVolume` are dropped. `dilate` is added last.
 //!
 //! Thresholds lose what is not dense: lytic lesions that reach beyond the bone, thin and osteopenic
 //! bone. In myeloma that is the disease. A label map from a trained model ([`Bone`]) is the better
@@ -71,15 +72,18 @@ pub fn segment(ct: &Image, settings: &Settings) -> Result<Skeleton, RadiomicsErr
     let ml = |bits: &Bits| bits.count() as f64 * grid.voxel_volume() / 1000.0;
     let voxels = |name: &str| (value(name) * 1000.0 / grid.voxel_volume()).ceil() as usize;
 
-    let body = body(&at_least("bodyHU"), grid, value("bodyOpening"), voxels("bodyVolume"));
+    let tissue = at_least("bodyHU");
+    let body = body(&tissue, grid, value("bodyOpening"), voxels("bodyVolume"));
     if body.count() == 0 {
         return Err(refuse("there is no body; are the values Hounsfield units?".to_owned()));
     }
     let metal = at_least("implantHU").and(&body);
     let spoilt = metal.dilate(value("implantMargin"), grid.spacing);
-    let usable = body.without(&spoilt);
+    // The body has its lungs, which closing and filling between ribs would take for bone.
+    let usable = body.and(&tissue).without(&spoilt);
 
-    let (bone, contrast) = candidates(ct, &at_least("boneHU").and(&usable), settings);
+    let dense = dense(ct, value("boneHU"), value("smoothing"));
+    let (bone, contrast) = candidates(ct, &dense.and(&usable), settings);
     let closed = close(&bone, value("closing"), grid.spacing).and(&usable);
     let filled = fill(&closed, value("hole"), grid).and(&usable);
     let least = voxels("partVolume");
@@ -113,6 +117,29 @@ fn cut_off(body: &Bits) -> bool {
     })
 }
 
+/// Voxels from `least` on that are so in the mean of the disk round them in their slice too: the noise of
+/// a low-dose CT alone lifts many voxels of muscle so far, and closing would join them to bone.
+fn dense(ct: &Image, least: f64, radius: f64) -> Bits {
+    let grid = &ct.geometry;
+    let [nx, ny, _] = grid.size;
+    let [rx, ry] = [0, 1].map(|k| (radius / grid.spacing[k]).floor() as isize);
+    let far = |dx: isize, dy: isize| (dx as f64 * grid.spacing[0]).hypot(dy as f64 * grid.spacing[1]);
+    let disk: Vec<(isize, isize)> = (-ry..=ry)
+        .flat_map(|dy| (-rx..=rx).map(move |dx| (dx, dy)))
+        .filter(|&(dx, dy)| far(dx, dy) <= radius)
+        .collect();
+    let mean = |i: usize| {
+        let (x, y, slice) = (i % nx, i / nx % ny, i - i % (nx * ny));
+        let near = disk.iter().filter_map(|&(dx, dy)| {
+            let (x, y) = (x.checked_add_signed(dx)?, y.checked_add_signed(dy)?);
+            (x < nx && y < ny).then(|| ct.samples.get(slice + y * nx + x))
+        });
+        let (sum, n) = near.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+        sum / n
+    };
+    Bits::of(grid.size, |i| ct.samples.get(i) >= least && mean(i) >= least)
+}
+
 /// Parts that are bone, and parts that are contrast agent.
 fn candidates(ct: &Image, dense: &Bits, settings: &Settings) -> (Bits, Bits) {
     let grid = &ct.geometry;
@@ -120,17 +147,21 @@ fn candidates(ct: &Image, dense: &Bits, settings: &Settings) -> (Bits, Bits) {
     let core = dense.erode(settings.get("coreDepth"), grid.spacing);
     let seed = settings.get("seedHU");
     for part in dense.parts() {
-        let [mut inner, mut outer] = [(0.0, 0.0); 2];
+        let [mut inner, mut outer] = [(0.0, 0.0, 0.0); 2];
         let mut peak = f64::NEG_INFINITY;
         part.places(grid.size).for_each(|i| {
             let x = ct.samples.get(i);
             peak = peak.max(x);
             let side = if core.has(i) { &mut inner } else { &mut outer };
-            *side = (side.0 + x, side.1 + 1.0);
+            *side = (side.0 + x, side.1 + x * x, side.2 + 1.0);
         });
-        let mean = |(sum, n): (f64, f64)| if n > 0.0 { sum / n } else { f64::NAN };
+        let mean = |(sum, _, n): (f64, f64, f64)| if n > 0.0 { sum / n } else { f64::NAN };
+        // The outermost voxels of bone hold soft tissue too, so the shell of a bone with thick cortex
+        // may be less dense than its core; but blood and urine are even, and bone is not.
+        let spread = (inner.1 / inner.2 - mean(inner).powi(2)).max(0.0).sqrt() / mean(inner);
+        let even = spread <= settings.get("coreSpread");
         // A part without a core, or without a shell, cannot be told from bone.
-        if mean(inner) >= settings.get("coreRatio") * mean(outer) {
+        if even && mean(inner) >= settings.get("coreRatio") * mean(outer) {
             contrast.add(&part);
         } else if peak >= seed {
             bone.add(&part);

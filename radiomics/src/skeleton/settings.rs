@@ -30,7 +30,7 @@ const fn parameter(
 }
 
 /// Every parameter of [`super::segment`], in the order of the steps.
-pub const PARAMETERS: [Parameter; 13] = [
+pub const PARAMETERS: [Parameter; 15] = [
     parameter(
         "bodyHU",
         "HU",
@@ -67,6 +67,13 @@ pub const PARAMETERS: [Parameter; 13] = [
         [0.0, 2000.0],
         "bone from here on; published limits are 100 to 150 with marrow, 200 to 300 for cortex",
     ),
+    parameter(
+        "smoothing",
+        "mm",
+        1.5,
+        [0.0, 10.0],
+        "radius of the disk whose mean is bone too: without it, noise of the STS CTs joined muscle to bone",
+    ),
     parameter("seedHU", "HU", 200.0, [0.0, 2000.0], "a part of the bone has a voxel from here on"),
     parameter("coreDepth", "mm", 4.0, [0.0, 50.0], "how deep the core of a part lies"),
     parameter(
@@ -75,6 +82,13 @@ pub const PARAMETERS: [Parameter; 13] = [
         1.0,
         [0.0, 100.0],
         "a part whose core has this many times the mean of its shell is contrast: bone is dense outside",
+    ),
+    parameter(
+        "coreSpread",
+        "1",
+        0.25,
+        [0.0, 100.0],
+        "contrast is even: deviation of its core over the mean, 0.34 to 0.64 in bones of the STS CTs",
     ),
     parameter(
         "closing",

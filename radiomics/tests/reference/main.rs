@@ -6,4 +6,5 @@ mod baseline;
 mod data;
 mod ibsi;
 mod pyradiomics;
+mod skeleton;
 mod values;
