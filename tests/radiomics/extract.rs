@@ -109,7 +109,7 @@ fn a_mask_on_another_grid_is_resampled_only_when_asked() {
 }
 
 /// The folder of the shared series STS_001, if it is there.
-fn shared_series() -> Option<std::path::PathBuf> {
+pub fn shared_series() -> Option<std::path::PathBuf> {
     let root = std::env::var_os("OSTEON_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), Into::into);
     let folder = root.join("radiomics/sts001_pet_dicom");
