@@ -1,7 +1,7 @@
 //! Cohorts of the R package survival as CSV files, and values that R computed on them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folder `survival/r_survival` of the test data, or `None` with a printed reason.
 ///
@@ -9,7 +9,12 @@ use std::path::PathBuf;
 /// If the data are absent and `OSTEON_REQUIRE` names them.
 pub fn folder() -> Option<PathBuf> {
     let root = std::env::var_os("OSTEON_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        // The package may be this one or the whole workspace, which has the lock file.
+        || {
+            let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let top = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+            top.unwrap_or(here).join("../shared/data")
+        },
         PathBuf::from,
     );
     let folder = root.join("survival/r_survival");
