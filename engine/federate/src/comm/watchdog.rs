@@ -2,7 +2,7 @@
 //!
 //! A rank that is dead or stuck leaves the others inside a collective, and the allocation burns. Each
 //! rank has one thread that watches the deadline of the current round. Shortly before it each living rank
-//! leaves a note (see [`super::late`]); at the deadline the lowest of them ends the job and names the ranks
+//! leaves a note (`late.rs`); at the deadline the lowest of them ends the job and names the ranks
 //! that left none or are still at work.
 
 use std::io::Write;
