@@ -92,15 +92,13 @@ fn a_job_told_to_stop_is_queued_again_and_comes_to_the_same_model() {
     cluster.until("second place in the queue", &sweep, || cluster.field(job, "Restarts") == "1");
     assert_eq!(json(&run.join("status.json"))["state"], "stopped", "{}", logs(&sweep));
     assert!(!run.join("summary.json").exists() && rounds_done(&run) < 300);
-    // Slurm holds a job that is queued again for two minutes.
+    // Slurm holds a job that is queued again for two minutes. Some seconds must stay: the node refuses a
+    // start in the second in which it was told to end the job ("credential revoked", times are whole seconds).
+    let sooner = ["update", &format!("jobid={job}"), "StartTime=now+3"];
     cluster.until("release", &sweep, || {
-        let state = cluster.field(job, "JobState");
-        if state == "PENDING" {
-            let start = format!("jobid={job}");
-            // Refused for a moment while the job still completes.
-            let _ = cluster.command("scontrol").args(["update", &start, "StartTime=now"]).output();
-        }
-        state != "PENDING"
+        // Refused for a moment while the job still completes.
+        cluster.field(job, "JobState") == "PENDING"
+            && cluster.command("scontrol").args(sooner).output().is_ok_and(|out| out.status.success())
     });
     assert_eq!(cluster.end(job, &sweep), "COMPLETED", "{}", logs(&sweep));
     assert_eq!(model(&run), model(&whole));
