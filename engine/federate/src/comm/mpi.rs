@@ -139,7 +139,10 @@ fn gpu_aware() -> GpuAware {
     let name = c"MPIX_Query_cuda_support";
     // SAFETY: the name is zero-terminated, and the default handle needs no opening.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    let query = (!found.is_null()).then(|| {
+    // MPICH ends the process when it is asked before it is initialised; Open MPI answers.
+    let may_ask =
+        !found.is_null() && (mpi::environment::is_initialized() || library().starts_with("Open MPI"));
+    let query = may_ask.then(|| {
         // SAFETY: both libraries declare it `int MPIX_Query_cuda_support(void)`.
         let query: extern "C" fn() -> libc::c_int = unsafe { std::mem::transmute(found) };
         query() == 1
