@@ -70,4 +70,5 @@ accept: test dist ## the long checks
 	cargo test --release --workspace --locked --test accept -- --ignored --test-threads 1
 	bash tests/dist.sh check $(VERSION) $(ARCHIVE)
 	bash tests/mpich.sh
+	bash tests/easybuild.sh $(ARCHIVE)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "skipped: cargo deny is not installed"; fi
