@@ -9,13 +9,19 @@ use crate::limited::Limited;
 use crate::training::Open;
 
 /// Op, beginning of the case's label, words that one binding can see, and whether pieces change no bit.
-const PIECES: [(&str, &str, usize, bool); 5] = [
+const PIECES: [(&str, &str, usize, bool); 10] = [
     ("linear", "blocks_n1523", 512 * 42, true),
     ("linear", "batch of 3", 530 * 20, true),
     ("dropout", "n200_h9", 64 * 9, true),
     // Sums over a piece are trees of their own.
     ("batch_norm", "n1100_h2", 1024, false),
     ("cox_nll", "batch of 3", 100, true),
+    ("cox_nll", "left truncation, strata, weights", 700, true),
+    // Of two passes the second goes about a mean that the pieces round otherwise.
+    ("moments", "n2100_h3", 512 * 3, false),
+    ("c_index", "n9000", 4096, true),
+    ("gram", "t513_d49_f16_in_f32", 2 * 4096, true),
+    ("gram", "t300_d70_f32", 6 * 4096, true),
 ];
 
 /// The trials of a backend.
