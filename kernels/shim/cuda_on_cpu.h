@@ -156,6 +156,25 @@ template <class T> T __shfl_up_sync(unsigned, T v, unsigned d) {
     return cuda_shuffle(v, d > cuda_lane() ? cuda_lane() : cuda_lane() - d);
 }
 
+// The matrix instruction m16n8k16 of sm_80: every lane shows its parts of a and b, then sums its four results.
+inline float cuda_half(unsigned bits) { return float(cuda_bits<_Float16>(uint16_t(bits))); }
+inline void multiply_halves(float* d, const unsigned* a, const unsigned* b) {
+    static std::vector<unsigned> shown;
+    unsigned thread = threadIdx.x, first = thread - cuda_lane(), lane = cuda_lane();
+    shown.resize(6 * blockDim.x);
+    for (unsigned r = 0; r < 6; ++r) shown[6 * thread + r] = r < 4 ? a[r] : b[r - 4];
+    __syncwarp();
+    for (unsigned r = 0; r < 4; ++r) {
+        unsigned row = lane / 4 + 8 * (r / 2), column = 2 * (lane % 4) + r % 2;
+        for (unsigned k = 0; k < 16; ++k) {
+            unsigned x = shown[6 * (first + 4 * (row % 8) + k % 8 / 2) + row / 8 + 2 * (k / 8)];
+            unsigned y = shown[6 * (first + 4 * column + k % 8 / 2) + 4 + k / 8];
+            d[r] = fmaf(cuda_half(x >> 16 * (k % 2)), cuda_half(y >> 16 * (k % 2)), d[r]);
+        }
+    }
+    __syncwarp();
+}
+
 // Gives an entry a C name that takes its arguments by address, as the driver does.
 #define CUDA_ENTRY(name)                                                                                        \
     extern "C" int run_##name(void** arguments, unsigned x, unsigned y, unsigned z, unsigned threads,           \

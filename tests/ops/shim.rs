@@ -135,7 +135,7 @@ impl Device for Shim {
     }
 
     fn limits(&self) -> Limits {
-        Limits { binding_words: u32::MAX as usize, groups: 65535 }
+        Limits { binding_words: u32::MAX as usize, groups: 65535, matrix_halves: true }
     }
 
     fn alloc(&self, name: &'static str, words: usize) -> Result<Buffer, DeviceError> {

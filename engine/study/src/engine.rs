@@ -61,7 +61,7 @@ impl Engine {
                 return Some("control variates are added on the processor");
             }
         }
-        study.data.entry.is_some().then_some("left truncation has no device version")
+        None
     }
 
     /// Refuses a study that has to be trained on the processor, if this is another device.

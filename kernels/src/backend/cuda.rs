@@ -129,6 +129,7 @@ impl Drop for Graph {
 pub(super) struct Cuda {
     name: String,
     architecture: String,
+    matrix_halves: bool,
     context: Rc<Context>,
     modules: RefCell<HashMap<&'static str, sys::CUmodule>>,
 }
@@ -142,7 +143,7 @@ impl Cuda {
             shape: info.name.clone(),
             message: error.to_string(),
         };
-        let open = || -> Result<Context, DriverError> {
+        let open = || -> Result<(Context, bool), DriverError> {
             result::init()?;
             let device = result::device::get(info.index as i32)?;
             // SAFETY: the device was given by the driver.
@@ -151,7 +152,7 @@ impl Cuda {
             let stream = unsafe { result::ctx::set_current(context) }
                 .and_then(|()| result::stream::create(result::stream::StreamKind::NonBlocking));
             match stream {
-                Ok(stream) => Ok(Context { device, context, stream }),
+                Ok(stream) => Ok((Context { device, context, stream }, capability(device)?.0 >= 8)),
                 Err(error) => {
                     // SAFETY: retained above and not used any more.
                     let _ = unsafe { result::primary_ctx::release(device) };
@@ -159,8 +160,9 @@ impl Cuda {
                 }
             }
         };
-        let context = Rc::new(open().map_err(failed)?);
-        Ok(Self { name: name.clone(), architecture: info.api.clone(), context, modules: RefCell::default() })
+        let (context, matrix_halves) = open().map_err(failed)?;
+        let (context, architecture) = (Rc::new(context), info.api.clone());
+        Ok(Self { name: name.clone(), architecture, matrix_halves, context, modules: RefCell::default() })
     }
 
     fn failed(&self, op: &'static str, shape: String, message: &dyn std::fmt::Display) -> DeviceError {
@@ -215,7 +217,7 @@ impl Device for Cuda {
 
     fn limits(&self) -> Limits {
         // Indices are 32 bits wide in the kernels; y and z of a grid end at 65535.
-        Limits { binding_words: u32::MAX as usize, groups: 65535 }
+        Limits { binding_words: u32::MAX as usize, groups: 65535, matrix_halves: self.matrix_halves }
     }
 
     fn alloc(&self, name: &'static str, words: usize) -> Result<Buffer, DeviceError> {

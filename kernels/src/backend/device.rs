@@ -127,6 +127,8 @@ pub struct Limits {
     pub binding_words: usize,
     /// Groups in the smallest dimension.
     pub groups: u32,
+    /// Whether it runs the CUDA entries that multiply matrices of halves.
+    pub matrix_halves: bool,
 }
 
 /// A device that was opened. Work is done in order; [`Device::download`] waits for it.

@@ -112,3 +112,13 @@ __device__ inline float stored_value(unsigned word, unsigned half, unsigned stor
     }
     return __uint_as_float(sign | (exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13);
 }
+
+// The nearest f16, ties to even; infinity above 65504.
+__device__ inline unsigned half_bits(float x) {
+    unsigned bits = __float_as_uint(x), sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
+    if (size > 0x7f800000u) return sign | 0x7e00u;
+    if (size >= 0x477ff000u) return sign | 0x7c00u;
+    // Adding 0.5 leaves the multiples of 2^-24 in the low bits.
+    if (size < 0x38800000u) return sign | (__float_as_uint(__uint_as_float(size) + 0.5f) - 0x3f000000u);
+    return sign | (size - 0x38000000u + 0xfffu + (size >> 13 & 1u)) >> 13;
+}

@@ -8,8 +8,10 @@ use osteon_core::rng::{PHILOX_M, PHILOX_ROUNDS, PHILOX_W};
 use super::{GROUP, PER_THREAD, Source, TABLE_WORDS};
 use crate::ops::activation::{Activation, SELU_ALPHA, SELU_SCALE};
 use crate::ops::batch_norm;
+use crate::ops::c_index::device as c_index;
 use crate::ops::cox_nll;
 use crate::ops::dropout::UNITS_PER_BLOCK;
+use crate::ops::gram;
 use crate::ops::linear::BLOCK_ROWS;
 use crate::ops::pool::{self, device as stored};
 use crate::ops::schedule;
@@ -43,6 +45,9 @@ fn constants() -> Vec<(String, Value)> {
         ("STORED_F16", Value::Word(stored::F16)),
         ("STORED_BF16", Value::Word(stored::BF16)),
         ("STORED_F32", Value::Word(stored::F32)),
+        ("GRAM_RUN", Value::Word(gram::RUN as u32)),
+        ("C_INDEX_EACH", Value::Word(c_index::EACH as u32)),
+        ("C_INDEX_CHUNK", Value::Word(c_index::CHUNK as u32)),
         ("COX_HEAD", Value::Word(cox_nll::HEAD)),
         ("COX_EVENT", Value::Word(cox_nll::EVENT)),
         ("COX_NO_GROUP", Value::Word(cox_nll::NO_GROUP)),

@@ -84,6 +84,7 @@ impl Wgpu {
             limits: Limits {
                 binding_words: (limits.max_storage_buffer_binding_size / 4) as usize,
                 groups: limits.max_compute_workgroups_per_dimension,
+                matrix_halves: false,
             },
             largest_buffer: limits.max_buffer_size,
             modules: RefCell::default(),

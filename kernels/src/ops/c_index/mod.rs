@@ -9,8 +9,9 @@
 //!
 //! A pair is comparable if the earlier time is an event: `t_i < t_j` with `e_i`, or `t_i = t_j` with
 //! `e_i` and not `e_j`. Harrell et al., JAMA 247 (1982); the rules of R `survival::concordance`.
-//! One sweep over time with a set of ranks, `O(N log N)`.
+//! One sweep over time with a set of ranks, `O(N log N)`; devices compare all pairs.
 
+pub mod device;
 mod fenwick;
 mod op;
 

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::{Pairs, Ranking, count};
+use super::{Pairs, Ranking, count, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, integers, normal};
 use crate::simd::Level;
@@ -32,8 +33,10 @@ impl Op for CIndexOp {
             (333, 1 << 20, 1 << 20, 2),
             (2500, 90, 50, 2),
             (70, 9, 9, 1),
+            (70, 9, 9, 2),
+            (9000, 4000, 700, 2),
         ] {
-            let score = integers(2, n, scores).iter().map(|&s| s as f32 * 0.25).collect();
+            let score = integers(2, n, scores).iter().map(|&s| (s as f32 - 20.0) * 0.25).collect();
             cases.push(
                 Case::new(format!("n{n}_times{times}_scores{scores}_events{events}"))
                     .with(Tensor::u32("time", &[n], integers(1, n, times)))
@@ -74,6 +77,17 @@ impl Op for CIndexOp {
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
         let (time, event, score) = columns(case);
         tensor(count(&Ranking::new(&time, &event, &score)))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (time, event, _) = columns(case);
+        let score = case.input("score").to_f32();
+        let pairs = device::Times::new(&time, &event).count(device, &score)?;
+        Ok(tensor(pairs.first().copied().unwrap_or_default()))
     }
 
     fn max_nmse(&self) -> f64 {

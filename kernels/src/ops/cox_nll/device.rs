@@ -3,7 +3,9 @@
 //! As the wide path of the CPU, every sum is a pair of exponent and value, and no two positive
 //! numbers are subtracted: Efron's terms are `P + E (d - r) / d` with `P` at risk before the first
 //! of the tied events. So one path serves any range of scores. CUDA sums in `f64`; WGSL has none and
-//! sums in `f32`, over trees whose depth grows as log N. A score that is not a number is not promised
+//! sums in `f32`, over trees whose depth grows as log N. With left truncation a row is at risk from one event time to
+//! another; it is summed into the nodes of a binary tree over the times that make up its stretch, and reads its rate
+//! from them, which is `O(N log N)` and subtracts nothing either. A score that is not a number is not promised
 //! to come through on WGSL.
 
 use super::{RiskOrder, Ties, op};
@@ -27,23 +29,33 @@ pub struct Outcome {
     groups: Buffer,
     n: usize,
     count: usize,
+    tree: Option<Tree>,
 }
+
+/// The stretches of left-truncated rows on a device.
+#[derive(Clone)]
+struct Tree {
+    words: Buffer,
+    leaves: usize,
+    segments: usize,
+}
+
+/// Rows that a thread sums.
+const SEGMENT: usize = 128;
 
 impl Outcome {
     /// Brings a risk order to the device.
     ///
     /// # Errors
-    /// [`DeviceError::Unsupported`] for left truncation, else what the device says.
+    /// What the device says.
     pub fn new(device: &dyn Device, order: &RiskOrder) -> Result<Self, DeviceError> {
-        if order.truncation.is_some() {
-            return Err(DeviceError::Unsupported {
-                op: "cox_nll",
-                device: device.name(),
-                reason: "left truncation has no device version: its risk sets are differences".to_owned(),
-            });
-        }
         let (rows, groups) = words(order);
+        let tree = order.truncation.as_ref().map(|truncation| {
+            let (words, leaves, segments) = stretches(&rows, order, &truncation.until);
+            Ok(Tree { words: device.put_words("tree", &words)?, leaves, segments })
+        });
         Ok(Self {
+            tree: tree.transpose()?,
             rows: device.put_words("rows", &rows)?,
             groups: device.put_words("groups", &groups)?,
             n: order.len(),
@@ -53,7 +65,8 @@ impl Outcome {
 
     /// Words of [`Self::loss`]'s scratch buffer per problem.
     pub fn scratch_words(&self) -> usize {
-        5 * self.count
+        let of_tree = self.tree.as_ref().map_or(0, |tree| 2 * (tree.segments + 2 * tree.leaves));
+        5 * self.count + of_tree
     }
 
     /// Loss and event weight `[B, 2]` of `problems` scores `[B, N]`, and their gradient. Without
@@ -68,7 +81,7 @@ impl Outcome {
         loss: &Buffer,
         scratch: &Buffer,
     ) -> Launch {
-        let params = [
+        let mut params = vec![
             problems as u32,
             self.n as u32,
             self.count as u32,
@@ -78,8 +91,14 @@ impl Outcome {
         ];
         // An unweighted kernel never reads the buffer that stands in for the weights.
         let weight = weight.unwrap_or(score);
-        let buffers = [&self.rows, &self.groups, score, weight, gradient, loss, scratch];
-        Launch::new(SOURCE, "cox_nll", &buffers, &params, device.line(problems))
+        let mut buffers = vec![&self.rows, &self.groups, score, weight, gradient, loss, scratch];
+        let mut entry = "cox_nll";
+        if let Some(Tree { words, leaves, segments }) = &self.tree {
+            entry = "cox_nll_truncated";
+            buffers.push(words);
+            params.extend([*leaves as u32, *segments as u32]);
+        }
+        Launch::new(SOURCE, entry, &buffers, &params, device.line(problems))
     }
 }
 
@@ -125,4 +144,46 @@ fn words(order: &RiskOrder) -> (Vec<u32>, Vec<u32>) {
         rows[stratum.rows.start] |= HEAD;
     }
     (rows, groups)
+}
+
+/// Of each row, the groups before whose events it is at risk, `from..until` counted over all strata; the rows of each
+/// node of a binary tree over the groups, in segments of at most [`SEGMENT`]. A row is in the nodes that make up its
+/// stretch. The words as the kernels read them, leaves of the tree, and segments.
+fn stretches(rows: &[u32], order: &RiskOrder, until: &[u32]) -> (Vec<u32>, usize, usize) {
+    let leaves = order.groups.len().next_power_of_two();
+    let mut words = Vec::with_capacity(2 * rows.len());
+    let mut at: Vec<Vec<u32>> = vec![Vec::new(); 2 * leaves];
+    for stratum in &order.strata {
+        for i in stratum.rows.clone() {
+            let group = rows[i] & NO_GROUP;
+            // An event is at risk at its own time as one of the dying.
+            let from = group + u32::from(rows[i] & EVENT != 0);
+            let until = stratum.groups.start as u32 + until[i];
+            let (from, until) = if group == NO_GROUP || from >= until { (0, 0) } else { (from, until) };
+            words.extend([from, until]);
+            let (mut l, mut r) = (leaves + from as usize, leaves + until as usize);
+            while l < r {
+                if l % 2 == 1 {
+                    at[l].push(i as u32);
+                    l += 1;
+                }
+                if r % 2 == 1 {
+                    r -= 1;
+                    at[r].push(i as u32);
+                }
+                (l, r) = (l / 2, r / 2);
+            }
+        }
+    }
+    let (mut first_segment, mut first_row, mut listed) = (vec![0], vec![0], Vec::new());
+    for rows in at {
+        for segment in rows.chunks(SEGMENT) {
+            listed.extend_from_slice(segment);
+            first_row.push(listed.len() as u32);
+        }
+        first_segment.push(first_row.len() as u32 - 1);
+    }
+    let segments = first_row.len() - 1;
+    words.extend([first_segment, first_row, listed].concat());
+    (words, leaves, segments)
 }

@@ -37,6 +37,7 @@ impl Op for CoxNll {
                 build("strata", 90, 1).days(10).strata().weighted().case(),
                 build("left truncation", 80, 1).days(10).entry().case(),
                 build("left truncation, strata, weights", 80, 2).days(10).entry().strata().weighted().case(),
+                build("left truncation, several blocks", 2500, 1).days(300).entry().weighted().case(),
                 build("log-risk sd 40", 120, 1).days(30).sd(40.0).case(),
                 build("log-risk sd 400", 120, 1).days(30).sd(400.0).case(),
                 build("left truncation, sd 40", 70, 1).days(20).entry().sd(40.0).case(),

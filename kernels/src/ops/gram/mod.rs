@@ -9,6 +9,7 @@
 //! Products are summed in `f32` over runs of [`RUN`] tiles, tile after tile, and in `f64` across runs; or in `f64`
 //! throughout. An element has one order of additions, whatever the number of threads or the width of a vector.
 
+pub mod device;
 mod fast;
 mod op;
 

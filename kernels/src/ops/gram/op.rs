@@ -1,22 +1,32 @@
 //! The op on the harness.
 
-use half::f16;
-
-use super::{BLOCK, Workspace, at, len};
+use super::device::Products;
+use super::{BLOCK, RUN, Workspace, at, device, len};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, normal};
-use crate::ops::pool::{Precision, Rows};
+use crate::ops::pool::device::unsupported;
+use crate::ops::pool::{Precision, Stored};
 use crate::simd::Level;
 
 /// `gram` for the harness: output `gram`, the upper triangle row by row.
 pub struct GramOp;
 
-fn case((t, d): (usize, usize), double: bool) -> Case {
-    let rows = normal(5, t * d).iter().map(|&x| f16::from_f32(x + 1.0).to_f32()).collect();
-    Case::new(format!("t{t}_d{d}_{}", if double { "f64" } else { "f32" }))
+fn case((t, d): (usize, usize), double: bool, stored: (&str, f64)) -> Case {
+    let rows = normal(5, t * d).iter().map(|&x| x + 1.0).collect();
+    Case::new(format!("t{t}_d{d}_{}_in_{}", stored.0, if double { "f64" } else { "f32" }))
         .with(Tensor::f32("rows", &[t, d], rows))
         .with(Tensor::f32("shift", &[d], normal(6, d).iter().map(|z| 1.0 + 0.1 * z).collect()))
         .option("double", f64::from(u8::from(double)))
+        .option("type", stored.1)
+}
+
+const F16: (&str, f64) = ("f16", 16.0);
+
+/// The upper triangle row by row.
+fn tensors(d: usize, gram: &[f64]) -> Vec<Tensor> {
+    let upper: Vec<f64> = (0..d).flat_map(|i| (i..d).map(move |j| at(i, j))).map(|k| gram[k]).collect();
+    vec![Tensor::f64("gram", &[upper.len()], upper)]
 }
 
 impl Op for GramOp {
@@ -26,11 +36,14 @@ impl Op for GramOp {
 
     fn cases(&self) -> Vec<Case> {
         let shapes = [(0, 4), (1, 1), (3, 47), (30, 48), (513, 49), (700, 131)];
-        shapes.into_iter().flat_map(|shape| [case(shape, false), case(shape, true)]).collect()
+        let in_halves =
+            shapes.into_iter().flat_map(|shape| [case(shape, false, F16), case(shape, true, F16)]);
+        let others = [("bf16", 17.0), ("f32", 32.0)].map(|stored| case((300, 70), false, stored));
+        in_halves.chain(others).collect()
     }
 
     fn perf_cases(&self) -> Vec<Case> {
-        vec![case((4096, 1536), true), case((4096, 1536), false)]
+        vec![case((4096, 1536), true, F16), case((4096, 1536), false, F16)]
     }
 
     fn max_nmse(&self) -> f64 {
@@ -38,8 +51,9 @@ impl Op for GramOp {
     }
 
     fn reference(&self, case: &Case) -> Vec<Tensor> {
-        let (x, shift) = (case.input("rows"), case.input("shift").to_f64());
-        let (t, d, x) = (x.shape[0], x.shape[1], x.to_f64());
+        let (stored, shift) = (Stored::of(case), case.input("shift").to_f64());
+        let (t, d) = (case.input("rows").shape[0], case.input("rows").shape[1]);
+        let x: Vec<f64> = (0..t * d).map(|i| stored.rows().get(i)).collect();
         let mut gram = Vec::new();
         for i in 0..d {
             for j in i..d {
@@ -54,12 +68,37 @@ impl Op for GramOp {
         let double = case.get("double") > 0.0;
         let mut workspace = Workspace::new(d, if double { Precision::Double } else { Precision::Single });
         let mut gram = vec![0.0; len(d)];
-        let rows: Vec<f16> = case.input("rows").to_f32().into_iter().map(f16::from_f32).collect();
-        for block in rows.chunks(BLOCK * d) {
-            workspace.add(level, Rows::F16(block), &shift, &mut gram);
+        let stored = Stored::of(case);
+        let rows = stored.rows();
+        for from in (0..rows.len()).step_by(BLOCK * d) {
+            workspace.add(level, rows.part(from, rows.len().min(from + BLOCK * d)), &shift, &mut gram);
         }
-        let upper: Vec<f64> = (0..d).flat_map(|i| (i..d).map(move |j| at(i, j))).map(|k| gram[k]).collect();
-        vec![Tensor::f64("gram", &[upper.len()], upper)]
+        tensors(d, &gram)
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        if case.get("double") > 0.0 {
+            return Err(unsupported("gram", device));
+        }
+        let (d, shift) = (case.input("rows").shape[1], case.input("shift").to_f32());
+        let mut products = Products::new(device, &shift)?;
+        let stored = Stored::of(case);
+        let rows = stored.rows();
+        // In two calls, as a reader brings them.
+        let cut = (rows.len() / d.max(1) / 2 / RUN * RUN) * d;
+        products.add(rows.part(0, cut))?;
+        products.add(rows.part(cut, rows.len()))?;
+        let mut gram = vec![0.0; len(d)];
+        products.finish(&mut gram)?;
+        Ok(tensors(d, &gram))
+    }
+
+    fn max_nmse_device(&self) -> f64 {
+        1e-11
     }
 
     fn work(&self, case: &Case) -> Work {

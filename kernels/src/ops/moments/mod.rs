@@ -9,6 +9,7 @@
 //! Two passes, so that a large mean costs no digits of the variance. (Moments that cross sites are
 //! exact sums instead: `osteon_core::ExactSum`.)
 
+pub mod device;
 mod op;
 
 pub use op::MomentsOp;

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::statistics;
+use super::{Statistics, device, statistics};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work, integers, normal};
 use crate::simd::Level;
@@ -8,6 +9,11 @@ use crate::tiles::from_rows;
 
 /// `moments` for the harness: outputs `mean` and `var`.
 pub struct MomentsOp;
+
+fn tensors(found: Statistics) -> Vec<Tensor> {
+    let h = [found.mean.len()];
+    vec![Tensor::f64("mean", &h, found.mean), Tensor::f64("var", &h, found.var)]
+}
 
 impl Op for MomentsOp {
     fn name(&self) -> &'static str {
@@ -23,10 +29,19 @@ impl Op for MomentsOp {
                     .with(Tensor::f32("z", &[n, h], z))
                     .with(Tensor::f32("weight", &[n], weight))
             };
-        [(0, 2, 0.0), (1, 1, 3.0), (15, 4, 0.0), (600, 7, -2.0), (2100, 3, 500.0)]
+        [(0, 2, 0.0), (1, 1, 3.0), (15, 4, 0.0), (600, 7, -2.0), (2100, 3, 500.0), (1030, 40, 9.0)]
             .into_iter()
             .map(case)
             .collect()
+    }
+
+    fn perf_cases(&self) -> Vec<Case> {
+        let (n, h) = (1 << 17, 64);
+        vec![Case::new("n131072_h64").with(Tensor::f32("z", &[n, h], normal(1, n * h))).with(Tensor::f32(
+            "weight",
+            &[n],
+            vec![1.0; n],
+        ))]
     }
 
     fn max_nmse(&self) -> f64 {
@@ -51,8 +66,16 @@ impl Op for MomentsOp {
         let weight = case.input("weight").to_f32();
         let total = weight.iter().map(|&w| f64::from(w)).sum();
         let z = from_rows(&case.input("z").to_f32(), n, h);
-        let found = statistics(level, h, &z, &from_rows(&weight, n, 1), total);
-        vec![Tensor::f64("mean", &[h], found.mean), Tensor::f64("var", &[h], found.var)]
+        tensors(statistics(level, h, &z, &from_rows(&weight, n, 1), total))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (z, weight) = (case.input("z"), case.input("weight").to_f32());
+        device::statistics(device, z.shape[1], &z.to_f32(), &weight).map(tensors)
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -17,6 +17,7 @@ mod op;
 mod rows;
 
 pub use op::PoolOp;
+pub(crate) use op::Stored;
 pub use rows::{Element, Rows, with_rows};
 
 use crate::simd::{LANES, Level};

@@ -15,7 +15,7 @@ pub struct PoolOp;
 const TYPES: [(&str, f64); 4] = [("f16", 16.0), ("bf16", 17.0), ("f32", 32.0), ("f64", 64.0)];
 
 /// The rows of a case in its type.
-enum Stored {
+pub(crate) enum Stored {
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
     F32(Vec<f32>),
@@ -23,7 +23,7 @@ enum Stored {
 }
 
 impl Stored {
-    fn of(case: &Case) -> Self {
+    pub fn of(case: &Case) -> Self {
         let x = case.input("rows").to_f32();
         match case.size("type") {
             16 => Self::F16(x.into_iter().map(f16::from_f32).collect()),
@@ -33,7 +33,7 @@ impl Stored {
         }
     }
 
-    fn rows(&self) -> Rows<'_> {
+    pub fn rows(&self) -> Rows<'_> {
         match self {
             Self::F16(v) => Rows::F16(v),
             Self::Bf16(v) => Rows::Bf16(v),

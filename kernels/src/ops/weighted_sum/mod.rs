@@ -9,6 +9,9 @@
 //!
 //! Integer addition has no order, so the mean has the same bits for any grouping of the sites
 //! (decision 0001). Rounding is to nearest, ties to even.
+//!
+//! It has no device version, and is the processor's: WGSL has neither `f64` to scale in nor 64-bit integers to sum
+//! in, and the vectors are on the host when they are summed, for they come from a message or go into one.
 
 mod fixed;
 mod op;
