@@ -26,7 +26,7 @@ pub struct Extent {
 }
 
 /// Sizes counted in a table; larger ones are rare and kept in a list.
-const TABLE: usize = 32;
+pub(crate) const TABLE: usize = 32;
 
 /// Counts extents: a table for the small, a list for the large, so that memory grows with what there
 /// is and not with the largest size.
@@ -50,6 +50,24 @@ impl Extents {
         } else {
             self.large.push((level, size));
         }
+    }
+
+    /// For a table that was given every size that an extent reached while it grew: counts extents by
+    /// the size at which they ended. The list holds those that grew beyond the table.
+    pub(crate) fn ended(&mut self) {
+        for row in self.table.chunks_mut(TABLE) {
+            for k in 1..TABLE {
+                row[k - 1] -= row[k];
+            }
+        }
+        for (level, _) in &self.large {
+            self.table[usize::from(*level) * TABLE + TABLE - 1] -= 1;
+        }
+    }
+
+    /// Whether some extent is larger than one voxel.
+    pub(crate) fn beyond_one(&self) -> bool {
+        self.table.chunks(TABLE).any(|row| row[1..].iter().any(|n| *n > 0)) || !self.large.is_empty()
     }
 
     /// What was counted, ascending.

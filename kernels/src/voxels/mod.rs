@@ -9,7 +9,7 @@ mod lines;
 mod rows;
 
 pub use directions::{Offset, offsets};
-pub(crate) use levels::Extents;
 pub use levels::{Extent, LevelError, LevelGrid};
+pub(crate) use levels::{Extents, TABLE};
 pub use lines::{Real, Tile, Volume, WIDTH};
 pub use rows::{Row, rows};
