@@ -32,8 +32,10 @@ fn main() -> io::Result<()> {
     let voxels = bones.values.iter().filter(|l| **l > 0).count();
     let mut params = Params::default();
     params.assign("binWidth=0.25").map_err(Error::other)?;
+    let (what, class) = what.split_once(':').unwrap_or((what, what));
     let (labels, selection) = match what {
         "bones" => (bones, Selection { labels: None, whole: true }),
+        "labels" => (bones, Selection { labels: None, whole: false }),
         _ => (merged(&bones), Selection::single(1)),
     };
     if what == "filters" {
@@ -41,9 +43,7 @@ fn main() -> io::Result<()> {
         params.image_types = types.map(ImageType::plain).to_vec();
         params.assign("sigma=[4.0, 8.0]").map_err(Error::other)?;
     }
-    params
-        .features
-        .retain(|(class, _)| what == CLASSES[*class].name || CLASSES.iter().all(|c| c.name != what));
+    params.features.retain(|(k, _)| class == CLASSES[*k].name || CLASSES.iter().all(|c| c.name != class));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Error::other)?;
     let run = || pool.install(|| extract(&image, &labels, &selection, &params)).map_err(Error::other);
     let features: usize = run()?.iter().flatten().map(|row| row.features.len()).sum();

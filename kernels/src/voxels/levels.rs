@@ -62,6 +62,24 @@ impl Extents {
         }
     }
 
+    /// For a table that was given every size that an extent reached while it grew: counts extents by
+    /// the size at which they ended. The list holds those that grew beyond the table.
+    pub(crate) fn ended(&mut self) {
+        for row in self.table.chunks_mut(TABLE) {
+            for k in 1..TABLE {
+                row[k - 1] -= row[k];
+            }
+        }
+        for (level, _) in &self.large {
+            self.table[usize::from(*level) * TABLE + TABLE - 1] -= 1;
+        }
+    }
+
+    /// Whether some extent is larger than one voxel.
+    pub(crate) fn beyond_one(&self) -> bool {
+        self.table.chunks(TABLE).any(|row| row[1..].iter().any(|n| *n > 0)) || !self.large.is_empty()
+    }
+
     /// What was counted, ascending.
     pub(crate) fn sorted(mut self) -> Vec<Extent> {
         self.large.sort_unstable();

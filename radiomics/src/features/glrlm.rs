@@ -41,9 +41,9 @@ fn compute(case: &Case) -> Vec<f64> {
     let matrices: Vec<(Offset, Elements)> = directions
         .into_par_iter()
         .enumerate()
-        .map(|at| {
+        .map_init(Vec::new, |memory, at| {
             let level = |k: u16| f64::from(case.grid.levels[usize::from(k)]);
-            (at.1, case.runs(at).iter().map(|e| (level(e.level), e.size, e.count as f64)).collect())
+            (at.1, case.runs(at, memory).iter().map(|e| (level(e.level), e.size, e.count as f64)).collect())
         })
         .collect();
     let matrices: Vec<Elements> = match case.settings.weighting_norm {

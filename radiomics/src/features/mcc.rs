@@ -7,8 +7,6 @@
 //! and the largest remaining in size is found by Lanczos' method with full orthogonalisation,
 //! which costs a few products with the sparse matrix instead of a decomposition in `G^3`.
 
-use nalgebra::{DMatrix, SymmetricEigen};
-
 /// Residual at which an eigenvalue counts as found.
 const ENOUGH: f64 = 1e-13;
 
@@ -86,21 +84,56 @@ fn largest(n: usize, top: &[f64], apply: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
     largest_of_tridiagonal(&diagonal, &beside).0
 }
 
-/// Largest eigenvalue in size, and the last component of its eigenvector in size.
+/// Largest eigenvalue in size, and the last component of its eigenvector in size, by the implicit QL
+/// method (EISPACK `imtql2`), of whose vectors only the last row is kept.
 fn largest_of_tridiagonal(diagonal: &[f64], beside: &[f64]) -> (f64, f64) {
     let k = diagonal.len();
-    let mut t = DMatrix::zeros(k, k);
-    for (i, d) in diagonal.iter().enumerate() {
-        t[(i, i)] = *d;
+    let (mut d, mut e, mut row) = (diagonal.to_vec(), beside[..k - 1].to_vec(), vec![0.0; k]);
+    e.push(0.0);
+    row[k - 1] = 1.0;
+    for low in 0..k {
+        for _ in 0..SWEEPS {
+            let small = |m: &usize| e[*m].abs() <= f64::EPSILON * (d[*m].abs() + d[m + 1].abs());
+            let high = (low..k - 1).find(small).unwrap_or(k - 1);
+            if high == low {
+                break;
+            }
+            let half = (d[low + 1] - d[low]) / (2.0 * e[low]);
+            let shift = d[low] - e[low] / (half + (half * half + 1.0).sqrt().copysign(half));
+            let (mut sine, mut cosine, mut moved) = (1.0, 1.0, 0.0);
+            let mut beyond = d[high] - shift;
+            let mut split = false;
+            for i in (low..high).rev() {
+                let (f, b) = (sine * e[i], cosine * e[i]);
+                let length = (f * f + beyond * beyond).sqrt();
+                e[i + 1] = length;
+                if length == 0.0 {
+                    d[i + 1] -= moved;
+                    split = true;
+                    break;
+                }
+                (sine, cosine) = (f / length, beyond / length);
+                let left = d[i + 1] - moved;
+                let turn = (d[i] - left) * sine + 2.0 * cosine * b;
+                moved = sine * turn;
+                d[i + 1] = left + moved;
+                beyond = cosine * turn - b;
+                (row[i], row[i + 1]) =
+                    (cosine * row[i] - sine * row[i + 1], sine * row[i] + cosine * row[i + 1]);
+            }
+            if !split {
+                d[low] -= moved;
+                e[low] = beyond;
+            }
+            e[high] = 0.0;
+        }
     }
-    for (i, b) in beside.iter().take(k - 1).enumerate() {
-        t[(i, i + 1)] = *b;
-        t[(i + 1, i)] = *b;
-    }
-    let eigen = SymmetricEigen::new(t);
-    let at = eigen.eigenvalues.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-    at.map_or((0.0, 0.0), |(i, v)| (v.abs(), eigen.eigenvectors[(k - 1, i)].abs()))
+    let at = (0..k).max_by(|a, b| d[*a].abs().total_cmp(&d[*b].abs()));
+    at.map_or((0.0, 0.0), |i| (d[i].abs(), row[i].abs()))
 }
+
+/// Most sweeps per eigenvalue; two are usual.
+const SWEEPS: usize = 64;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -108,7 +141,27 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::{DMatrix, SymmetricEigen};
+
     use super::*;
+
+    #[test]
+    fn a_tridiagonal_matrix_agrees_with_a_full_decomposition() {
+        for k in [1usize, 2, 3, 8, 17] {
+            let diagonal: Vec<f64> = (0..k).map(|i| ((i * i + 1) as f64).sin()).collect();
+            let beside: Vec<f64> = (1..k).map(|i| if i % 5 == 4 { 0.0 } else { (i as f64).cos() }).collect();
+            let full = DMatrix::from_fn(k, k, |i, j| match i.abs_diff(j) {
+                0 => diagonal[i],
+                1 => beside[i.min(j)],
+                _ => 0.0,
+            });
+            let eigen = SymmetricEigen::new(full);
+            let largest = eigen.eigenvalues.iamax();
+            let (value, last) = largest_of_tridiagonal(&diagonal, &beside);
+            assert!((value - eigen.eigenvalues[largest].abs()).abs() < 1e-14, "{k}: {value}");
+            assert!((last - eigen.eigenvectors[(k - 1, largest)].abs()).abs() < 1e-13, "{k}: {last}");
+        }
+    }
 
     /// Second largest eigenvalue of Q itself, by a decomposition of S.
     fn dense(matrix: &[(u16, u16, f64)], margin: &[f64]) -> f64 {

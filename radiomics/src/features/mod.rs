@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 pub(crate) use counted::{Counted, levels_on};
 use osteon_kernels::backend::Shared;
 use osteon_kernels::ops::glcm::pairs;
-use osteon_kernels::ops::glrlm::runs;
+use osteon_kernels::ops::glrlm::runs_in;
 use osteon_kernels::ops::glszm::zones;
 use osteon_kernels::ops::neighbourhood::{Neighbourhood, neighbourhoods};
 use osteon_kernels::voxels::{Extent, LevelGrid, Offset, offsets};
@@ -74,11 +74,11 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The runs along the offset that is number `k` of those at distance 1.
-    fn runs(&self, (k, offset): (usize, Offset)) -> Cow<'_, [Extent]> {
+    /// The runs along the offset that is number `k` of those at distance 1, with memory for counting them.
+    fn runs(&self, (k, offset): (usize, Offset), memory: &mut Vec<u8>) -> Cow<'_, [Extent]> {
         match &self.counted.runs {
             Some(all) => Cow::Borrowed(&all[k]),
-            None => Cow::Owned(runs(self.grid, offset)),
+            None => Cow::Owned(runs_in(self.grid, offset, memory)),
         }
     }
 

@@ -3,12 +3,11 @@
 /// A point of the lattice.
 pub(super) type Point = [i32; 2];
 
-/// The corners of the convex hull (Andrew's monotone chain), points on its edges left out. Sorts `points`.
-pub(super) fn hull(points: &mut Vec<Point>) -> Vec<Point> {
-    points.sort_unstable();
-    points.dedup();
+/// The corners of the convex hull (Andrew's monotone chain), points on its edges left out. `points`
+/// ascend and differ.
+pub(super) fn hull(points: &[Point]) -> Vec<Point> {
     if points.len() < 3 {
-        return points.clone();
+        return points.to_vec();
     }
     let mut corners: Vec<Point> = Vec::new();
     for back in [false, true] {
@@ -43,11 +42,11 @@ mod tests {
 
     #[test]
     fn corners_of_a_square_with_points_inside_and_on_its_edges() {
-        let mut points: Vec<Point> = (0..25).map(|k| [k % 5, k / 5]).collect();
-        let mut corners = hull(&mut points);
+        let points: Vec<Point> = (0..25).map(|k| [k / 5, k % 5]).collect();
+        let mut corners = hull(&points);
         corners.sort_unstable();
         assert_eq!(corners, [[0, 0], [0, 4], [4, 0], [4, 4]]);
-        assert_eq!(hull(&mut vec![[0, 0], [1, 1], [2, 2]]), [[0, 0], [2, 2]]);
-        assert_eq!(hull(&mut vec![[3, 3], [3, 3]]), [[3, 3]]);
+        assert_eq!(hull(&[[0, 0], [1, 1], [2, 2]]), [[0, 0], [2, 2]]);
+        assert_eq!(hull(&[[3, 3]]), [[3, 3]]);
     }
 }

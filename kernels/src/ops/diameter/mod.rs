@@ -18,8 +18,6 @@ mod op;
 
 pub use op::DiameterOp;
 
-use std::convert::Infallible;
-
 use rayon::prelude::*;
 
 use crate::ops::mesh::Solid;
@@ -60,10 +58,10 @@ impl Lines {
         *high = along.max(*high);
     }
 
-    /// The ends of the line at this row and column.
+    /// The ends of the line at this row and column: two, one where they meet, or none.
     fn ends(&self, row: usize, column: usize) -> impl Iterator<Item = i32> + use<> {
         let (low, high) = self.ends[row * self.width + column];
-        (low <= high).then_some([low, high]).into_iter().flatten()
+        (low <= high).then_some(low).into_iter().chain((low < high).then_some(high))
     }
 
     fn height(&self) -> usize {
@@ -101,33 +99,58 @@ impl Ends {
         Self { along_x, along_y }
     }
 
+    /// Number of planes across x, y, z.
+    fn planes(&self) -> [usize; 3] {
+        [self.along_y.width, self.along_x.width, self.along_x.height()]
+    }
+
+    // Points of planes come in ascending order, with the number of their line first.
+
+    fn on_z(&self, z: usize) -> impl Iterator<Item = Point> {
+        (0..self.along_x.width).flat_map(move |y| self.along_x.ends(z, y).map(move |x| [y as i32, x]))
+    }
+
+    fn on_y(&self, y: usize) -> impl Iterator<Item = Point> {
+        (0..self.along_x.height()).flat_map(move |z| self.along_x.ends(z, y).map(move |x| [z as i32, x]))
+    }
+
+    fn on_x(&self, x: usize) -> impl Iterator<Item = Point> {
+        (0..self.along_y.height()).flat_map(move |z| self.along_y.ends(z, x).map(move |y| [z as i32, y]))
+    }
+
+    fn diameters(&self, spacing: [f64; 3]) -> Diameters {
+        let half = spacing.map(|s| s / 2.0);
+        let [nx, ny, nz] = self.planes();
+        let (slice, (column, row)) = rayon::join(
+            || widest(nz, |z| self.on_z(z), [half[1], half[0]]),
+            || {
+                rayon::join(
+                    || widest(ny, |y| self.on_y(y), [half[2], half[0]]),
+                    || widest(nx, |x| self.on_x(x), [half[2], half[1]]),
+                )
+            },
+        );
+        let all = (0..nz).flat_map(|z| self.on_z(z).map(move |[y, x]| [x, y, z as i32]));
+        let mut vertices = far_out(all.collect(), half);
+        if vertices.len() > FEW {
+            for (normal, [a, b]) in FAMILIES {
+                vertices = corners_of_sections(vertices, normal, a, b);
+            }
+        }
+        Diameters { slice, row, column, space: farthest(&vertices, half) }
+    }
+
     /// The corners of all sections, on a grid of this spacing.
     pub fn sections(&self, spacing: [f64; 3]) -> Sections {
-        let (along_x, along_y) = (&self.along_x, &self.along_y);
-        let (nx, ny, nz) = (along_y.width, along_x.width, along_x.height());
-        let by_z: Vec<Vec<Point>> = (0..nz)
-            .into_par_iter()
-            .map(|z| {
-                hull(&mut (0..ny).flat_map(|y| along_x.ends(z, y).map(move |x| [x, y as i32])).collect())
-            })
-            .collect();
-        let by_y = (0..ny).into_par_iter().map(|y| {
-            hull(&mut (0..nz).flat_map(|z| along_x.ends(z, y).map(move |x| [x, z as i32])).collect())
-        });
-        let by_x = (0..nx).into_par_iter().map(|x| {
-            hull(&mut (0..nz).flat_map(|z| along_y.ends(z, x).map(move |y| [y, z as i32])).collect())
-        });
-        let flat = |corners: Vec<Point>| corners.iter().map(|p| [p[0], p[1], 0]).collect();
-        let (column, row) = (by_y.map(flat).collect(), by_x.map(flat).collect());
-        let mut space: Vec<Vertex> = by_z
-            .iter()
-            .enumerate()
-            .flat_map(|(z, corners)| corners.iter().map(move |p| [p[0], p[1], z as i32]))
-            .collect();
+        let [nx, ny, nz] = self.planes();
+        let corners = |points: Vec<Point>| hull(&points).iter().map(|p| [p[0], p[1], 0]).collect();
+        let slice = (0..nz).into_par_iter().map(|z| corners(self.on_z(z).collect())).collect();
+        let column = (0..ny).into_par_iter().map(|y| corners(self.on_y(y).collect())).collect();
+        let row = (0..nx).into_par_iter().map(|x| corners(self.on_x(x).collect())).collect();
+        let mut space = (0..nz).flat_map(|z| self.on_z(z).map(move |[y, x]| [x, y, z as i32])).collect();
         for (normal, [a, b]) in FAMILIES {
             space = corners_of_sections(space, normal, a, b);
         }
-        let slice = by_z.into_iter().map(flat).collect();
         Sections { slice, row, column, space: vec![space], half: spacing.map(|s| s / 2.0) }
     }
 }
@@ -151,9 +174,9 @@ impl Sections {
     ) -> Result<Diameters, E> {
         let [x, y, z] = self.half;
         Ok(Diameters {
-            slice: widest(&self.slice, [x, y, 0.0])?,
-            row: widest(&self.row, [y, z, 0.0])?,
-            column: widest(&self.column, [x, z, 0.0])?,
+            slice: widest(&self.slice, [y, x, 0.0])?,
+            row: widest(&self.row, [z, y, 0.0])?,
+            column: widest(&self.column, [z, x, 0.0])?,
             space: widest(&self.space, self.half)?,
         })
     }
@@ -161,16 +184,58 @@ impl Sections {
 
 /// The four diameters of a region.
 pub fn diameters(solid: &Solid) -> Diameters {
-    let widest = |sections: &[Vec<Vertex>], half| {
-        let all = sections.par_iter().map(|corners| farthest(corners, half));
-        Ok::<_, Infallible>(all.reduce(|| 0.0, f64::max))
-    };
-    let Ok(found) = Ends::of(solid).sections(solid.spacing).families(widest);
-    found
+    Ends::of(solid).diameters(solid.spacing)
+}
+
+/// So few vertices are compared at once.
+const FEW: usize = 256;
+
+/// Part by which bounds are widened, so that rounding loses no pair.
+const SLACK: f64 = 1.0 + 1e-12;
+
+/// Largest distance of points in one of some planes, whose points ascend.
+fn widest<I: Iterator<Item = Point>>(planes: usize, points: impl Fn(usize) -> I, half: [f64; 2]) -> f64 {
+    // No two points of a plane are farther apart than the corners of their box.
+    let mut by_diagonal: Vec<(f64, usize)> = (0..planes)
+        .filter_map(|plane| {
+            let mut points = points(plane);
+            let first = points.next()?;
+            let (low, high) = points.fold((first, first), |(low, high), p| {
+                ([low[0], low[1].min(p[1])], [p[0], high[1].max(p[1])])
+            });
+            let gap = |k: usize| f64::from(high[k] - low[k]) * half[k];
+            Some((gap(0).hypot(gap(1)) * SLACK, plane))
+        })
+        .collect();
+    by_diagonal.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let mut best = 0.0;
+    for (diagonal, plane) in by_diagonal {
+        if diagonal <= best {
+            break;
+        }
+        let corners = hull(&points(plane).collect::<Vec<_>>());
+        let corners: Vec<Vertex> = corners.iter().map(|p| [p[0], p[1], 0]).collect();
+        best = farthest(&corners, [half[0], half[1], 0.0]).max(best);
+    }
+    best
+}
+
+/// The vertices so far from the middle of all that one of the largest distance may be among them.
+fn far_out(vertices: Vec<Vertex>, half: [f64; 3]) -> Vec<Vertex> {
+    let Some(&first) = vertices.first() else { return vertices };
+    let from = |a: [f64; 3]| vertices.iter().map(move |&v| (distance_squared(place(v, half), a), v));
+    let most = |a: [f64; 3]| from(a).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, first));
+    let centre = middle(&vertices, half);
+    let (radius, one) = most(centre);
+    let (_, other) = most(place(one, half));
+    let (apart, _) = most(place(other, half));
+    let least = apart.sqrt() - radius.sqrt() * SLACK;
+    from(centre).filter(|(square, _)| square.sqrt() * SLACK >= least).map(|(_, v)| v).collect()
 }
 
 /// Families of parallel planes: a normal, and two coordinates that number the points of a plane.
-const FAMILIES: [(Vertex, [usize; 2]); 8] = [
+const FAMILIES: [(Vertex, [usize; 2]); 9] = [
+    ([0, 0, 1], [0, 1]),
     ([0, 1, 0], [0, 2]),
     ([1, 0, 0], [1, 2]),
     ([1, 1, 0], [0, 2]),
@@ -187,7 +252,8 @@ fn corners_of_sections(mut vertices: Vec<Vertex>, normal: Vertex, a: usize, b: u
     vertices.sort_unstable_by_key(|v| (plane(v), v[a], v[b]));
     let mut kept = Vec::new();
     for section in vertices.chunk_by(|u, v| plane(u) == plane(v)) {
-        let mut corners = hull(&mut section.iter().map(|v| [v[a], v[b]]).collect());
+        // Sorted by these two, in which the vertices of a plane differ.
+        let mut corners = hull(&section.iter().map(|v| [v[a], v[b]]).collect::<Vec<_>>());
         corners.sort_unstable();
         kept.extend(section.iter().filter(|v| corners.binary_search(&[v[a], v[b]]).is_ok()));
     }
@@ -196,17 +262,11 @@ fn corners_of_sections(mut vertices: Vec<Vertex>, normal: Vertex, a: usize, b: u
 
 /// Largest distance between two of the vertices.
 fn farthest(vertices: &[Vertex], half: [f64; 3]) -> f64 {
-    let Some(first) = vertices.first() else { return 0.0 };
-    let (low, high) = vertices.iter().fold((*first, *first), |(low, high), v| {
-        (std::array::from_fn(|k| low[k].min(v[k])), std::array::from_fn(|k| high[k].max(v[k])))
-    });
-    let centre: [f64; 3] = std::array::from_fn(|k| f64::from(low[k] + high[k]) / 2.0 * half[k]);
+    let centre = middle(vertices, half);
     let mut by_radius: Vec<(f64, [f64; 3])> = vertices
         .iter()
-        .map(|v| {
-            let at: [f64; 3] = std::array::from_fn(|k| f64::from(v[k]) * half[k]);
-            (distance_squared(at, centre).sqrt() * (1.0 + 1e-12), at)
-        })
+        .map(|&v| place(v, half))
+        .map(|at| (distance_squared(at, centre).sqrt() * SLACK, at))
         .collect();
     by_radius.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let (mut best, mut best_squared) = (0.0, 0.0);
@@ -226,6 +286,19 @@ fn farthest(vertices: &[Vertex], half: [f64; 3]) -> f64 {
         }
     }
     best
+}
+
+/// Centre of the box of the vertices in mm.
+fn middle(vertices: &[Vertex], half: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|k| {
+        let along = || vertices.iter().map(|v| v[k]);
+        f64::from(along().min().unwrap_or(0) + along().max().unwrap_or(0)) / 2.0 * half[k]
+    })
+}
+
+/// Place of a vertex in mm.
+fn place(vertex: Vertex, half: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|k| f64::from(vertex[k]) * half[k])
 }
 
 fn distance_squared(a: [f64; 3], b: [f64; 3]) -> f64 {

@@ -14,35 +14,48 @@ mod op;
 
 pub use op::GlrlmOp;
 
-use crate::voxels::{Extent, Extents, LevelGrid, Offset};
+use crate::voxels::{Extent, Extents, LevelGrid, Offset, TABLE};
 
 /// Counts the runs along `offset` (a step of one voxel): level, length and how often, ascending.
 /// Empty when no line along `offset` holds two voxels of the region, as PyRadiomics drops such
 /// a direction.
 pub fn runs(grid: &LevelGrid, offset: Offset) -> Vec<Extent> {
-    let stride = grid.stride(offset);
+    runs_in(grid, offset, &mut Vec::new())
+}
+
+/// The same with memory that one direction leaves to the next.
+pub fn runs_in(grid: &LevelGrid, offset: Offset, so_far: &mut Vec<u8>) -> Vec<Extent> {
+    let stride = grid.stride(offset).unsigned_abs();
     let cells = &grid.cells;
     let mut runs = Extents::new(grid.levels.len());
-    let mut longest = 1;
+    // Length, up to a cell, of the run that it is in. Every length on the way is counted, which
+    // needs no branch; runs are told apart by where they end afterwards. What another direction left
+    // is overwritten before it counts.
+    so_far.resize(cells.len(), 0);
     for &cell in &grid.voxels {
-        let level = cells[cell as usize];
-        if cells[(cell as isize - stride) as usize] == level {
+        let cell = cell as usize;
+        let (level, before) = (cells[cell], cell - stride);
+        let length = so_far[before] * u8::from(cells[before] == level) + 1;
+        if usize::from(length) <= TABLE {
+            runs.add(level - 1, u32::from(length));
+            so_far[cell] = length;
             continue;
         }
-        let mut at = cell as isize + stride;
-        let mut length = 1;
-        while cells[at as usize] == level {
-            at += stride;
-            length += 1;
+        so_far[cell] = LONG;
+        if length == LONG {
+            let beyond = (cell + stride..cells.len()).step_by(stride).take_while(|&at| cells[at] == level);
+            runs.add(level - 1, u32::from(LONG) + beyond.count() as u32);
         }
-        longest = longest.max(length);
-        runs.add(level - 1, length);
     }
-    if longest == 1 && !has_two_in_line(grid, offset) {
+    runs.ended();
+    if !runs.beyond_one() && !has_two_in_line(grid, offset) {
         return Vec::new();
     }
     runs.sorted()
 }
+
+/// The first length beyond the table, which stands for all longer ones while a run grows.
+const LONG: u8 = TABLE as u8 + 1;
 
 /// Whether some line along `offset` holds two voxels of the region.
 fn has_two_in_line(grid: &LevelGrid, offset: Offset) -> bool {

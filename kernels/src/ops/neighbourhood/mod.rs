@@ -71,33 +71,67 @@ impl Tally {
     }
 }
 
+/// Cells of a row that are looked at side by side.
+const LANES: usize = 8;
+
 /// Looks at the neighbours of every voxel at `steps` and their opposites.
 pub fn neighbourhoods(grid: &LevelGrid, steps: &[Offset], alpha: u32) -> Neighbourhood {
     let strides: Vec<isize> = steps.iter().map(|&o| grid.stride(o)).flat_map(|s| [s, -s]).collect();
     let width = strides.len() + 1;
     let size = grid.levels.len() * width;
-    // Index 0 stands for "outside": level 0, and no dependence.
-    let value: Vec<i64> = std::iter::once(0).chain(grid.levels.iter().map(|&l| i64::from(l))).collect();
-    let alpha = i64::from(alpha);
+    // Levels themselves, 0 outside; some more cells at the end for the lanes of the last voxels.
+    let mut values = vec![0u32; grid.cells.len() + LANES];
+    for &cell in &grid.voxels {
+        values[cell as usize] = grid.levels[usize::from(grid.cells[cell as usize]) - 1];
+    }
     let piece = |cells: &[u32]| {
         let mut tally = Tally { dependence: vec![0; size], apart: vec![0; size] };
-        for &cell in cells {
-            let index = usize::from(grid.cells[cell as usize]);
-            let own = value[index];
-            let (mut count, mut sum, mut dependent) = (0i64, 0i64, 0usize);
-            for &stride in &strides {
-                let other = usize::from(grid.cells[(cell as isize + stride) as usize]);
-                count += i64::from(other > 0);
-                sum += value[other];
-                dependent += usize::from(other > 0 && (value[other] - own).abs() <= alpha);
+        let mut rest = cells;
+        while let Some(&first) = rest.first() {
+            let beside = rest.iter().zip(first..).take(LANES).take_while(|(cell, next)| *cell == next);
+            let (here, after) = rest.split_at(beside.count());
+            rest = after;
+            let around = Around::of(&values, first as usize, &strides, alpha);
+            for (lane, &cell) in here.iter().enumerate() {
+                let row = (usize::from(grid.cells[cell as usize]) - 1) * width;
+                let count = around.count[lane];
+                tally.dependence[row + around.dependent[lane] as usize] += 1;
+                let alike = u64::from(count) * u64::from(values[cell as usize]);
+                tally.apart[row + count as usize] += alike.abs_diff(around.sum[lane]);
             }
-            let row = (index - 1) * width;
-            tally.dependence[row + dependent] += 1;
-            tally.apart[row + count as usize] += (own * count - sum).unsigned_abs();
         }
         tally
     };
     let pieces = grid.voxels.par_chunks(PIECE).map(piece);
     let none = Tally { dependence: vec![], apart: vec![] };
     pieces.reduce_with(Tally::add).unwrap_or(none).finish(width)
+}
+
+/// What surrounds some cells of a row.
+#[derive(Default)]
+struct Around {
+    /// Neighbours in the region.
+    count: [u32; LANES],
+    /// Sum of their levels.
+    sum: [u64; LANES],
+    /// Those whose level differs by at most `alpha`.
+    dependent: [u32; LANES],
+}
+
+impl Around {
+    fn of(values: &[u32], first: usize, strides: &[isize], alpha: u32) -> Self {
+        let lanes = |at: usize| values[at..].first_chunk::<LANES>().copied().unwrap_or_default();
+        let own = lanes(first);
+        let mut found = Self::default();
+        for &stride in strides {
+            let other = lanes((first as isize + stride) as usize);
+            for lane in 0..LANES {
+                let inside = u32::from(other[lane] > 0);
+                found.count[lane] += inside;
+                found.sum[lane] += u64::from(other[lane]);
+                found.dependent[lane] += inside & u32::from(other[lane].abs_diff(own[lane]) <= alpha);
+            }
+        }
+        found
+    }
 }
