@@ -1,10 +1,13 @@
 //! Osteon's side of the comparison on slide embeddings: one line of JSON per item. `slides DIR [SECONDS]`, where DIR holds
-//! what `peers/slides.py --write DIR` generated; threads are those of `RAYON_NUM_THREADS`.
+//! what `peers/slides.py --write DIR` generated; `slides attention [SECONDS]` times attention pooling alone, which needs
+//! no files. Threads are those of `RAYON_NUM_THREADS`.
 #![allow(missing_docs, reason = "a program")]
 
 use std::hint::black_box;
 use std::path::Path;
 
+use half::f16;
+use osteon_kernels::ops::attention_pool::{self, Network, Pooled, Shape};
 use osteon_kernels::ops::gram::{BLOCK, Workspace, len};
 use osteon_kernels::ops::pool::{Precision, Rows};
 use osteon_kernels::simd::Level;
@@ -17,12 +20,61 @@ mod stopwatch;
 const WIDTH: usize = 1536;
 const TILES: usize = 4096;
 
+/// A bag of Prov-GigaPath's tiles through the network of Ilse et al., as CLAM sizes it.
+const BAG: usize = 5000;
+const NETWORK: Shape = Shape { inputs: WIDTH, hidden: 512, attention: 256 };
+
+/// Forwards and backwards over a bag in half precision, the layout of the parameters included; activations are kept
+/// between the passes, or computed again.
+fn attention(who: &str, seconds: f64) {
+    let level = Level::current();
+    let value = |k: usize, scale: f32| (((k * 7919) % 1009) as f32 / 504.0 - 1.0) * scale;
+    let x: Vec<f16> = (0..BAG * WIDTH).map(|k| f16::from_f32(value(k, 1.0))).collect();
+    let parameters: Vec<f32> = (0..NETWORK.len()).map(|k| value(k, 0.05)).collect();
+    let pull: Vec<f32> = (0..NETWORK.hidden).map(|k| value(k, 1.0)).collect();
+    let mut gradient = vec![0.0; NETWORK.len()];
+    let (first, gates) = (WIDTH * NETWORK.hidden, 2 * NETWORK.attention * NETWORK.hidden);
+    let forward = 2e-9 * (BAG * (first + gates)) as f64;
+    let both = forward + 2e-9 * (BAG * (first + 2 * gates)) as f64;
+    let mut space = attention_pool::Workspace::default();
+    let blocks = || x.chunks(attention_pool::BLOCK * WIDTH).map(Rows::F16);
+    let mut kept: Vec<attention_pool::Block> = blocks().map(|_| Default::default()).collect();
+    let mut pass = |keep: bool, backward: bool| {
+        let network = Network::new(level, NETWORK, &parameters);
+        let mut pooled = Pooled::new(NETWORK);
+        for (rows, block) in blocks().zip(&mut kept) {
+            network.forward(rows, None, &mut space, block);
+            pooled.add(level, &mut space, block);
+        }
+        let pooled = pooled.finish().expect("tiles");
+        for (rows, block) in blocks().zip(&mut kept).filter(|_| backward) {
+            match keep {
+                true => network.load(rows, &mut space),
+                false => network.forward(rows, None, &mut space, block),
+            }
+            network.backward(&mut space, block, &pooled, &pull, None, &mut gradient);
+        }
+        black_box((&pooled, &gradient));
+    };
+    for (what, gflop, keep, backward) in [
+        ("attention_forward", forward, true, false),
+        ("attention_forward_backward", both, true, true),
+        ("attention_forward_backward_recomputed", both + forward, false, true),
+    ] {
+        stopwatch::time(what, who, seconds, 1.0, json!({ "gflop": gflop }), || pass(keep, backward));
+    }
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let Some(dir) = args.first().map(Path::new) else { return };
     let seconds = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(1.0);
     let threads = rayon::current_num_threads();
     let who = format!("osteon, {threads} threads");
+    attention(&who, seconds);
+    if dir == Path::new("attention") {
+        return;
+    }
     let open = |name: &str| Slide::open(&dir.join(name), None).expect("a slide that peers/slides.py wrote");
 
     for (what, name) in [

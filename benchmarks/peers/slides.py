@@ -1,6 +1,7 @@
 """NumPy, h5py and scikit-learn on slide embeddings: `slides.py --write DIR`, then `slides.py DIR SECONDS [THREADS]`.
 
-Needs numpy, h5py and scikit-learn (not among the other peers' requirements).
+`slides.py attention SECONDS [THREADS]` times attention pooling alone. Needs numpy, h5py and scikit-learn (not among the
+other peers' requirements); torch is timed where it is installed.
 """
 
 import os
@@ -15,7 +16,6 @@ import json
 import statistics
 import time
 
-import h5py
 import numpy as np
 
 TILES, WIDTH = 20_000, 1536
@@ -28,6 +28,8 @@ def write(directory):
     x += rng.standard_normal((TILES, 64), dtype="f4") @ rng.standard_normal((64, WIDTH), dtype="f4") * 0.2
     x += np.linspace(-3, 17, WIDTH, dtype="f4")
     x = x.astype("f2")
+    import h5py
+
     directory.mkdir(parents=True, exist_ok=True)
     np.save(directory / "tiles.npy", x)
     for name, options in (
@@ -59,6 +61,8 @@ def measure(what, who, seconds, work, gbyte=None, gflop=None, per=1):
 
 
 def read(path):
+    import h5py
+
     with h5py.File(path) as f:
         data = f["features"]
         out = np.empty(data.shape, data.dtype)
@@ -71,11 +75,64 @@ def pool(x):
     return x.mean(0), x.std(0), x.max(0)
 
 
+def attention(seconds):
+    """A bag of 5000 tiles through gated attention pooling (1536, 512, 256), forwards and backwards."""
+    rng = np.random.default_rng(2)
+    bag, hidden, gate = 5000, 512, 256
+    x = rng.standard_normal((bag, WIDTH), dtype="f4")
+    normal = lambda *shape: rng.standard_normal(shape, dtype="f4") * np.float32(0.05)
+    w, v, u, a, pull = normal(hidden, WIDTH), normal(gate, hidden), normal(gate, hidden), normal(gate), normal(hidden)
+    first, gates = WIDTH * hidden, 2 * gate * hidden
+    gflop = 2e-9 * bag * (2 * first + 3 * gates)
+    both, g = np.vstack([v, u]), normal(bag, 2 * gate)
+    out_h, out_g, out_w, out_v = (np.empty(s, "f4") for s in ((bag, hidden), (bag, 2 * gate), w.shape, both.shape))
+
+    def products():
+        np.matmul(x, w.T, out=out_h)
+        np.matmul(out_h, both.T, out=out_g)
+        np.matmul(g, both, out=out_h)
+        np.matmul(g.T, out_h, out=out_v)
+        np.matmul(out_h.T, x, out=out_w)
+
+    measure("attention_products", "numpy (sgemm alone)", seconds, products, gflop=gflop)
+
+    def step():
+        h = np.maximum(x @ w.T, 0)
+        tanh, sigmoid = np.tanh(h @ v.T), 1 / (1 + np.exp(-(h @ u.T)))
+        logit = (tanh * sigmoid) @ a
+        p = np.exp(logit - logit.max())
+        p /= p.sum()
+        slope = p * (h @ pull - pull @ (p @ h))
+        dv = slope[:, None] * a * sigmoid * (1 - tanh * tanh)
+        du = slope[:, None] * a * tanh * sigmoid * (1 - sigmoid)
+        dh = (np.outer(p, pull) + dv @ v + du @ u) * (h > 0)
+        return dh.T @ x, dh.sum(0), dv.T @ h, du.T @ h, slope @ (tanh * sigmoid)
+
+    measure("attention_forward_backward", "numpy", seconds, step, gflop=gflop)
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(int(threads))
+    of = lambda array: torch.from_numpy(array).requires_grad_()
+    tx, tw, tv, tu, ta, tp = torch.from_numpy(x), of(w), of(v), of(u), of(a), torch.from_numpy(pull)
+
+    def torch_step():
+        h = torch.relu(tx @ tw.T)
+        logit = (torch.tanh(h @ tv.T) * torch.sigmoid(h @ tu.T)) @ ta
+        (torch.softmax(logit, 0) @ h @ tp).backward()
+
+    measure("attention_forward_backward", f"torch {torch.__version__}", seconds, torch_step, gflop=gflop)
+
+
 def main():
     directory = pathlib.Path(sys.argv[1] if sys.argv[1] != "--write" else sys.argv[2])
     if sys.argv[1] == "--write":
         return write(directory)
     seconds = float(sys.argv[2])
+    attention(seconds)
+    if sys.argv[1] == "attention":
+        return
     size = TILES * WIDTH * 2e-9
     small = 5000 * WIDTH * 2e-9
     for what, name, gbyte in (

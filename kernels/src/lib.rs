@@ -6,6 +6,7 @@ pub const PROFILE: &str = "cpu-v1";
 pub mod backend;
 pub mod ops;
 pub mod order;
+mod panels;
 pub mod simd;
 pub mod tiles;
 pub mod voxels;

@@ -4,13 +4,14 @@
 //! - [`json`]: reading and writing JSON and JSON lines,
 //! - [`status`]: the file `status.json`,
 //! - [`scaling`]: several runs of a study on more and more cores,
-//! - [`svg`]: line and step charts, [`png`](mod@png): pictures, [`sheet`]: a page of them,
+//! - [`svg`]: line and step charts, [`png`](mod@png): pictures, [`sheet`]: a page of them, [`heat`]: values at places,
 //! - [`html`]: the page `report.html`.
 //!
 //! The charts are our own: two kinds, drawn as text in one file. The plotting crates looked at
 //! (plotters with its SVG backend alone) bring four more crates and no table of patients at risk.
 
 pub mod error;
+pub mod heat;
 pub mod html;
 pub mod json;
 pub mod png;
@@ -21,6 +22,7 @@ pub mod status;
 pub mod svg;
 
 pub use error::ReportError;
+pub use heat::heat_map;
 pub use json::Lines;
 pub use png::Raster;
 pub use records::{

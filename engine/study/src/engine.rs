@@ -49,6 +49,9 @@ impl Engine {
         if study.model.kind == ModelKind::Cox {
             return Some("the linear model is fitted on the processor");
         }
+        if study.model.kind == ModelKind::Abmil {
+            return Some("attention pooling is trained on the processor");
+        }
         let federation = &study.federation;
         if study.train.arm == Arm::Federated {
             if federation.exact {

@@ -131,6 +131,17 @@ pub enum StudyError {
     /// The federation failed.
     #[error(transparent)]
     Federate(#[from] FederateError),
+    /// Slides cannot be read.
+    #[error(transparent)]
+    Slides(#[from] osteon_slides::SlidesError),
+    /// Slides do not fit the patients, or one another.
+    #[error("{reason}")]
+    Bags {
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The directory holds no finished run.
     #[error("{} holds no finished run", path.display())]
     Unfinished {
@@ -186,10 +197,11 @@ impl Failure for StudyError {
             Self::Column { .. } | Self::Levels { .. } | Self::Site { .. } => ExitCode::Usage,
             Self::OneProcess { .. } => ExitCode::Usage,
             Self::Unfinished { .. } | Self::Prediction { .. } => ExitCode::Usage,
-            Self::Diverged { .. } | Self::Outcome(_) => ExitCode::Data,
+            Self::Diverged { .. } | Self::Outcome(_) | Self::Bags { .. } => ExitCode::Data,
             Self::Device(e) => e.exit_code(),
             Self::Table(e) => e.exit_code(),
             Self::Data(e) => e.exit_code(),
+            Self::Slides(e) => e.exit_code(),
             Self::Cox(e) => e.exit_code(),
             Self::Metric(e) => e.exit_code(),
             Self::Federate(e) => e.exit_code(),
@@ -218,6 +230,8 @@ impl Failure for StudyError {
             Self::Device(e) => e.hint(),
             Self::Table(e) => e.hint(),
             Self::Data(e) => e.hint(),
+            Self::Slides(e) => e.hint(),
+            Self::Bags { hint, .. } => Some((*hint).to_owned()),
             Self::Cox(e) => e.hint(),
             Self::Metric(e) => e.hint(),
             Self::Federate(e) => e.hint(),

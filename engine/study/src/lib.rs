@@ -2,10 +2,11 @@
 //!
 //! - [`config`]: the study file, its keys, defaults, checks and overrides,
 //! - [`scaling`]: studies whose work is known, for measurements,
-//! - [`schema`], [`cohorts`]: the columns and the patients of a study,
+//! - [`schema`], [`cohorts`], [`bags`]: the columns, the patients and their slides of a study,
 //! - [`fit`]: central, isolated and federated training,
 //! - [`run_dir`]: the run directory: lock, resume, records, checkpoints folder,
 //! - [`inspect`]: every fault of tables, before a study uses them,
+//! - [`attention`]: what a model of slides looks at,
 //! - [`predict`]: risks and survival of new patients from a finished run,
 //! - [`evaluate`]: how well a column of scores orders survival,
 //! - [`demo`]: a made-up cohort, its study and its three arms,
@@ -17,6 +18,8 @@
 //! - [`train`]: from a study to a finished run directory,
 //! - [`watch`]: what a run says while it works.
 
+pub mod attention;
+pub mod bags;
 pub mod cohorts;
 pub mod config;
 pub mod demo;

@@ -45,7 +45,7 @@ impl Plan {
         // A linear model has no initial weights to draw.
         let seeds = match study.model.kind {
             ModelKind::Cox => 1,
-            ModelKind::Deepsurv => study.train.seeds.list(study.train.seed).len(),
+            _ => study.train.seeds.list(study.train.seed).len(),
         };
         Self {
             arm: study.train.arm.name(),
@@ -61,16 +61,13 @@ impl Plan {
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let model = match self.model {
-            ModelKind::Deepsurv => "deepsurv",
-            ModelKind::Cox => "cox",
-        };
+        let model = self.model.name();
         writeln!(f, "arm       {}", self.arm)?;
         writeln!(f, "model     {model}, {} problems", self.problems)?;
         match self.model {
             ModelKind::Cox => writeln!(f, "steps     Newton, until converged")?,
-            ModelKind::Deepsurv if self.arm == "federated" => writeln!(f, "steps     {} rounds", self.steps)?,
-            ModelKind::Deepsurv => writeln!(f, "steps     {} epochs", self.steps)?,
+            _ if self.arm == "federated" => writeln!(f, "steps     {} rounds", self.steps)?,
+            _ => writeln!(f, "steps     {} epochs", self.steps)?,
         }
         if let Some(sites) = self.sites {
             writeln!(f, "sites     {sites}")?;

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use osteon_data::{ColumnSpec, DataError, Dataset, Fault, Kind, Role, Rules, Schema};
 use osteon_federate::checkpoint::{ModelFile, read_model};
-use osteon_models::deepsurv::{self, Layout};
+use osteon_models::deepsurv::Tensor;
 use osteon_models::{baseline::BaselineHazard, cox};
 use osteon_report::json;
 use osteon_table::{Cells, Column, ReadOptions, Table, read};
 use serde_json::Value;
 
+use crate::bags::Bags;
 use crate::config::ModelKind;
 use crate::error::Place;
 use crate::fit::result::{PREDICTOR, Predictor};
-use crate::fit::{Prepared, network};
+use crate::fit::{Prepared, network, networks};
 use crate::pool::use_threads;
 use crate::run_dir::{MODEL, RUN, RunRecord, SUMMARY};
 use crate::schema::missing;
@@ -50,14 +51,18 @@ pub struct Request {
 /// cannot give one risk (a model per fold or site) or has no baseline hazard.
 pub fn predict(request: &Request) -> Result<Table, StudyError> {
     use_threads(request.threads);
-    let run = Run::open(&request.run)?;
+    let mut run = Run::open(&request.run)?;
     let options = ReadOptions { group: request.group.clone(), ..ReadOptions::default() };
     let table = read(&request.data, &options)?;
     let strata = !request.survival_at.is_empty() && !run.predictor.strata.is_empty();
-    let baseline = run.baseline(&request.survival_at)?;
+    run.baseline(&request.survival_at)?;
     let schema = run.schema(strata)?;
     let rules = Rules { allow_post_baseline: run.study.data.allow_post_baseline, ..Rules::default() };
     let rows = Dataset::from_table(&table, &schema, &rules)?;
+    if let Some(asked) = &run.study.bags {
+        run.bags = Some(Bags::open(asked, &rows.ids)?);
+    }
+    let baseline = run.baseline(&request.survival_at)?;
     let strata = if strata { run.strata(&rows)? } else { vec![0; rows.n] };
     let mut columns = vec![match &run.study.data.id {
         Some(name) => Column::texts(name.as_str(), &rows.ids),
@@ -100,15 +105,17 @@ struct Scores {
 }
 
 /// A finished run in memory.
-struct Run {
+pub(crate) struct Run {
     path: PathBuf,
-    study: Study,
-    predictor: Predictor,
-    model: ModelFile,
+    pub study: Study,
+    pub predictor: Predictor,
+    pub model: ModelFile,
+    /// The slides of the patients, once they are known.
+    bags: Option<Bags>,
 }
 
 impl Run {
-    fn open(path: &Path) -> Result<Self, StudyError> {
+    pub fn open(path: &Path) -> Result<Self, StudyError> {
         if !path.join(SUMMARY).exists() {
             return Err(StudyError::Unfinished { path: path.to_owned() });
         }
@@ -119,7 +126,7 @@ impl Run {
         if parts == 0 || model.problems.is_empty() || !model.problems.len().is_multiple_of(parts) {
             return Err(mismatch(path, format!("{} models for {parts} parts", model.problems.len())));
         }
-        Ok(Self { path: path.to_owned(), study: record.config, predictor, model })
+        Ok(Self { path: path.to_owned(), study: record.config, predictor, model, bags: None })
     }
 
     fn baseline(&self, times: &[f64]) -> Result<Option<&BaselineHazard>, StudyError> {
@@ -199,20 +206,20 @@ impl Run {
                 Some(coefficients) => Ok(cox::predict(coefficients, &rows.design.x)?),
                 None => Err(mismatch(&self.path, "no coefficients".to_owned())),
             },
-            ModelKind::Deepsurv => {
-                let spec = network::spec(&self.study, rows.design.p);
-                let params = self.params(&Layout::new(&spec), problem)?;
-                Ok(deepsurv::predict(&spec, &params, &rows.features()).into_iter().map(f64::from).collect())
+            _ => {
+                let bags = self.bags.as_ref();
+                let params = self.params(&networks::layout(&self.study, rows.design.p, bags), problem)?;
+                networks::risks(&self.study, bags, &params, rows)
             }
         }
     }
 
     /// The parameters of a problem as the network lays them out; the file has its own order.
-    fn params(&self, layout: &Layout, problem: usize) -> Result<Vec<f32>, StudyError> {
+    pub fn params(&self, layout: &[Tensor], problem: usize) -> Result<Vec<f32>, StudyError> {
         let stride = self.model.params.len() / self.model.problems.len();
         let stored = &self.model.params[problem * stride..(problem + 1) * stride];
-        let mut params = vec![0.0; layout.len()];
-        for tensor in layout.tensors() {
+        let mut params = vec![0.0; layout.last().map_or(0, |t| t.range().end)];
+        for tensor in layout {
             let found = self.model.tensors.iter().find(|t| t.name == tensor.name && t.shape == tensor.shape);
             let found = found.ok_or_else(|| {
                 mismatch(&self.path, format!("no tensor {} of shape {:?}", tensor.name, tensor.shape))

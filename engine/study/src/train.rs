@@ -8,8 +8,9 @@ use osteon_federate::{Comm, FederateError};
 use osteon_report::{RankTime, RunState, Summary};
 use serde::{Deserialize, Serialize};
 
+use crate::bags::Bags;
 use crate::cohorts::Cohorts;
-use crate::config::{Arm, ModelKind, SiteSource};
+use crate::config::{Arm, Features, ModelKind, SiteSource};
 use crate::engine::Engine;
 use crate::fit::result::Fit;
 use crate::fit::{Fitted, Job, fit};
@@ -137,12 +138,16 @@ fn work(
     if let Some(gpu) = comm.gpu_aware() {
         watch.say(&format!("{}: {gpu}", comm.library()));
     }
-    let cohorts = phases.time("read", || Cohorts::read(&request.study, comm));
-    let cohorts = comm.agree(cohorts.map_err(FederateError::from))?;
+    let read = phases.time("read", || read(&request.study, comm));
+    let (cohorts, mut bags) = comm.agree(read.map_err(FederateError::from))?;
+    if let Some(bags) = &mut bags {
+        bags.agree(comm)?;
+    }
     tell(&cohorts, comm, watch);
     let job = Job {
         study: &request.study,
         cohorts: &cohorts,
+        bags: bags.as_ref(),
         engine,
         comm,
         dir,
@@ -154,6 +159,18 @@ fn work(
         Fitted::Stopped(step) => Ok(Outcome::Stopped(step)),
         Fitted::Done(result) => finish(request, *result, &job, phases, ranks),
     }
+}
+
+/// The patients held here, and their slides if the model reads them.
+fn read(study: &Study, comm: &Comm) -> Result<(Cohorts, Option<Bags>), StudyError> {
+    let Some(asked) = &study.bags else { return Ok((Cohorts::read(study, comm)?, None)) };
+    let mut study = study.clone();
+    // The tiles are the features.
+    study.data.features = Features::Names(Vec::new());
+    let cohorts = Cohorts::read(&study, comm)?;
+    let sites = cohorts.sites.iter().flat_map(|s| s.train.ids.iter().chain(&s.test.ids));
+    let bags = Bags::open(asked, sites.chain(&cohorts.test.ids))?;
+    Ok((cohorts, Some(bags)))
 }
 
 fn open(engine: &Engine, request: &Request, comm: &Comm, watch: &dyn Watch) -> Result<Opened, StudyError> {
@@ -190,15 +207,12 @@ fn finish(
     ranks: (&[String], Before),
 ) -> Result<Outcome, StudyError> {
     let study = &request.study;
-    let (model, epochs) = match (study.model.kind, study.train.arm) {
-        (ModelKind::Cox, _) => ("cox", 1),
-        (ModelKind::Deepsurv, Arm::Federated) if study.federation.exact => {
-            ("deepsurv", u64::from(study.federation.rounds))
-        }
-        (ModelKind::Deepsurv, Arm::Federated) => {
-            ("deepsurv", u64::from(study.federation.rounds) * u64::from(study.federation.local_epochs))
-        }
-        (ModelKind::Deepsurv, _) => ("deepsurv", u64::from(study.train.epochs)),
+    let model = study.model.kind.name();
+    let epochs = match (study.model.kind, study.train.arm) {
+        (ModelKind::Cox, _) => 1,
+        (_, Arm::Federated) if study.federation.exact => u64::from(study.federation.rounds),
+        (_, Arm::Federated) => u64::from(study.federation.rounds) * u64::from(study.federation.local_epochs),
+        (_, _) => u64::from(study.train.epochs),
     };
     let patients = result.train[0] * result.problems.len() as u64 * epochs;
     let written = match job.dir {

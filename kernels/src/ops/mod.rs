@@ -7,6 +7,7 @@
 
 pub mod activation;
 pub mod adam;
+pub mod attention_pool;
 pub mod batch_norm;
 pub mod c_index;
 pub mod case;
@@ -102,6 +103,7 @@ pub trait Op: Sync {
 pub static ALL: &[&dyn Op] = &[
     &activation::ActivationOp,
     &adam::AdamOp,
+    &attention_pool::AttentionPoolOp,
     &batch_norm::BatchNormOp,
     &c_index::CIndexOp,
     &components::ComponentsOp,

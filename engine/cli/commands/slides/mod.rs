@@ -1,5 +1,6 @@
 //! `osteon slides`: one file per verb.
 
+mod attention;
 mod merge;
 mod models;
 mod reduce;
@@ -24,6 +25,8 @@ pub enum Verb {
     Reduce(Box<reduce::Reduce>),
     /// Join the tables that the shards of a reduction have written
     Merge(Box<merge::Merge>),
+    /// Show what a trained model of attention pooling looks at, tile by tile
+    Attention(attention::Attention),
     /// Rewrite embeddings into HDF5 files that read at disk speed
     Repack(repack::Repack),
 }
@@ -33,6 +36,7 @@ impl Slides {
         match &self.verb {
             Verb::Reduce(verb) => verb.voice,
             Verb::Merge(verb) => verb.voice,
+            Verb::Attention(verb) => verb.voice,
             Verb::Repack(verb) => verb.voice,
         }
     }
@@ -41,6 +45,7 @@ impl Slides {
         match &self.verb {
             Verb::Reduce(verb) => verb.run(talk),
             Verb::Merge(verb) => verb.run(talk),
+            Verb::Attention(verb) => verb.run(talk),
             Verb::Repack(verb) => verb.run(talk),
         }
     }

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use osteon_core::rng::{Purpose, Stream};
-use osteon_kernels::ops::adam::{Adam, adam};
-use osteon_kernels::ops::sgd::{Sgd, sgd};
 use osteon_kernels::simd::Level;
 use osteon_kernels::tiles::{Lane, from_rows, to_rows};
 use rayon::prelude::*;
@@ -13,28 +11,7 @@ use super::fused::{Network, StepInput, Workspace};
 use super::private::Privacy;
 use super::{Layout, Spec};
 use crate::cohort::Cohort;
-
-/// How parameters move.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Optimizer {
-    /// Adam.
-    Adam(Adam),
-    /// Gradient descent with momentum.
-    Sgd(Sgd),
-}
-
-/// Fixed choices of training.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Training {
-    /// The optimiser at epoch 0.
-    pub optimizer: Optimizer,
-    /// The learning rate of epoch `e` (from 0) is divided by `1 + e decay`.
-    pub learning_rate_decay: f64,
-    /// Patients per step; `None` is all of them. Risk sets are those of the step's patients.
-    pub batch_size: Option<usize>,
-    /// Pull towards the parameters at the start of a run of epochs: `mu / 2 |p - p0|^2` (FedProx).
-    pub proximal_mu: f64,
-}
+use crate::descent::{State, Training};
 
 /// One network to train.
 #[derive(Debug, Clone)]
@@ -47,19 +24,30 @@ pub struct Problem {
     pub weights: Option<Vec<f32>>,
 }
 
-/// Parameters and optimiser of one problem.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct State {
-    pub(super) params: Vec<f32>,
-    first: Vec<f32>,
-    second: Vec<f32>,
-    optimizer_steps: u64,
-    pub(super) steps: u64,
-    pub(super) epochs: u64,
-    /// Added to every gradient; empty for none.
-    correction: Vec<f32>,
-    /// Sum of the gradients without it, and how many; kept only with a correction.
-    gradients: (Vec<f64>, u64),
+impl Problem {
+    /// Positions of the patients of each mini-batch of an epoch, ascending. Patients of weight 0 are left
+    /// out.
+    pub(crate) fn mini_batches(&self, size: Option<usize>, epoch: u64) -> Vec<Vec<u32>> {
+        let weights = self.weights.as_deref();
+        let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
+        let mut positions: Vec<u32> = (0..self.cohort.len() as u32).filter(present).collect();
+        // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
+        Stream::new(self.seed, Purpose::Batch, epoch).shuffle(&mut positions);
+        let size = size.unwrap_or(positions.len()).max(1);
+        let mut chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
+        chunks.iter_mut().for_each(|chunk| chunk.sort_unstable());
+        chunks
+    }
+
+    /// Steps of an epoch.
+    pub(crate) fn steps_per_epoch(&self, size: Option<usize>) -> u64 {
+        let all = self.cohort.len();
+        let present = self.weights.as_ref().map_or(all, |w| w.iter().filter(|&&w| w > 0.0).count());
+        match size {
+            Some(size) if size < all => present.div_ceil(size.max(1)) as u64,
+            _ => 1,
+        }
+    }
 }
 
 /// Problems that are trained together. A problem's bits do not depend on its neighbours.
@@ -88,16 +76,7 @@ impl Batch {
             assert_eq!(p.cohort.features(), spec.inputs, "features of a cohort and inputs of the network");
             assert!(p.weights.as_ref().is_none_or(|w| w.len() == p.cohort.len()), "case weights are [N]");
         }
-        let state = |p: &Problem| State {
-            params: layout.initial(p.seed),
-            first: vec![0.0; layout.trainable()],
-            second: vec![0.0; layout.trainable()],
-            optimizer_steps: 0,
-            steps: 0,
-            epochs: 0,
-            correction: Vec::new(),
-            gradients: (Vec::new(), 0),
-        };
+        let state = |p: &Problem| State::new(layout.initial(p.seed), layout.trainable());
         let states = problems.iter().map(state).collect();
         let spaces = Mutex::new(Vec::new());
         let (level, privacy) = (Level::current(), None);
@@ -160,10 +139,7 @@ impl Batch {
     /// Forgets the moments of a problem's optimiser.
     pub fn reset_optimizer(&mut self, problem: usize) {
         self.revision += 1;
-        let state = &mut self.states[problem];
-        state.first.fill(0.0);
-        state.second.fill(0.0);
-        state.optimizer_steps = 0;
+        self.states[problem].reset_optimizer();
     }
 
     /// Places a problem at the start of an epoch (from 0) for what is drawn anew in each: dropout,
@@ -197,12 +173,9 @@ impl Batch {
 
     /// Steps of an epoch of a problem.
     pub(super) fn steps_per_epoch(&self, problem: usize) -> u64 {
-        let of = &self.problems[problem];
-        let present = of.weights.as_ref().map_or(of.cohort.len(), |w| w.iter().filter(|&&w| w > 0.0).count());
-        match self.training.batch_size {
-            _ if self.privacy.is_some() => self.privacy.as_ref().map_or(1, Privacy::steps_per_epoch),
-            Some(size) if size < of.cohort.len() => present.div_ceil(size.max(1)) as u64,
-            _ => 1,
+        match &self.privacy {
+            Some(privacy) => privacy.steps_per_epoch(),
+            None => self.problems[problem].steps_per_epoch(self.training.batch_size),
         }
     }
 
@@ -218,7 +191,7 @@ impl Batch {
 
     /// Positions of the patients of each mini-batch of an epoch, ascending.
     pub(super) fn mini_batches(&self, problem: usize, epoch: u64) -> Vec<Vec<u32>> {
-        mini_batches(&self.training, &self.problems[problem], epoch)
+        self.problems[problem].mini_batches(self.training.batch_size, epoch)
     }
 
     /// What so many epochs elsewhere made of a problem.
@@ -240,8 +213,7 @@ impl Batch {
 
     /// Optimiser moments and counters of a problem, to be kept in a checkpoint.
     pub fn optimizer_state(&self, problem: usize) -> ([&[f32]; 2], [u64; 3]) {
-        let s = &self.states[problem];
-        ([&s.first, &s.second], [s.optimizer_steps, s.steps, s.epochs])
+        self.states[problem].optimizer()
     }
 
     /// Restores what [`Self::optimizer_state`] gave.
@@ -250,10 +222,7 @@ impl Batch {
     /// If a length differs.
     pub fn set_optimizer_state(&mut self, problem: usize, moments: [&[f32]; 2], counters: [u64; 3]) {
         self.revision += 1;
-        let s = &mut self.states[problem];
-        s.first.copy_from_slice(moments[0]);
-        s.second.copy_from_slice(moments[1]);
-        [s.optimizer_steps, s.steps, s.epochs] = counters;
+        self.states[problem].set_optimizer(moments, counters);
     }
 
     /// Trains the named problems for `epochs` and returns, for each, the mean loss per unit of event
@@ -325,20 +294,6 @@ pub fn predict(spec: &Spec, params: &[f32], x: &[f32]) -> Vec<f32> {
     to_rows(&network.predict(params, &from_rows(x, n, spec.inputs)), n, 1)
 }
 
-/// Positions of the patients of each mini-batch of an epoch, ascending. Patients of weight 0 are left
-/// out.
-fn mini_batches(training: &Training, problem: &Problem, epoch: u64) -> Vec<Vec<u32>> {
-    let weights = problem.weights.as_deref();
-    let present = |p: &u32| weights.is_none_or(|w| w[*p as usize] > 0.0);
-    let mut positions: Vec<u32> = (0..problem.cohort.len() as u32).filter(present).collect();
-    // The draw is keyed by row of the table through the patient keys' risk order, which is fixed.
-    Stream::new(problem.seed, Purpose::Batch, epoch).shuffle(&mut positions);
-    let size = training.batch_size.unwrap_or(positions.len()).max(1);
-    let mut chunks: Vec<Vec<u32>> = positions.chunks(size).map(<[u32]>::to_vec).collect();
-    chunks.iter_mut().for_each(|chunk| chunk.sort_unstable());
-    chunks
-}
-
 /// Epochs of one problem.
 pub(super) struct Run<'a> {
     pub network: Network<'a>,
@@ -387,7 +342,7 @@ impl Run<'_> {
     /// The mini-batches of an epoch, each in risk order.
     fn batches(&self, epoch: u64) -> impl Iterator<Item = (Cohort, Option<Vec<f32>>)> {
         let weights = self.problem.weights.as_deref();
-        mini_batches(self.training, self.problem, epoch).into_iter().map(move |chunk| {
+        self.problem.mini_batches(self.training.batch_size, epoch).into_iter().map(move |chunk| {
             let part_weights = weights.map(|w| chunk.iter().map(|&p| w[p as usize]).collect());
             (self.problem.cohort.gather(&chunk), part_weights)
         })
@@ -437,41 +392,7 @@ impl Run<'_> {
     /// patients is added.
     pub(super) fn descend(&self, state: &mut State, gradient: &mut [f64], anchor: Option<&[f32]>) {
         let spec = self.network.spec;
-        if spec.l2 > 0.0 {
-            for i in self.network.layout.penalised(spec).into_iter().flatten() {
-                gradient[i] += 2.0 * spec.l2 * f64::from(state.params[i]);
-            }
-        }
-        let trainable = self.network.layout.trainable();
-        if let Some(anchor) = anchor {
-            for i in 0..trainable {
-                let away = f64::from(state.params[i]) - f64::from(anchor[i]);
-                gradient[i] += self.training.proximal_mu * away;
-            }
-        }
-        if !state.correction.is_empty() {
-            let (sum, steps) = &mut state.gradients;
-            *steps += 1;
-            for i in 0..trainable {
-                sum[i] += gradient[i];
-                gradient[i] += f64::from(state.correction[i]);
-            }
-        }
-        let gradient: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();
-        state.steps += 1;
-        state.optimizer_steps += 1;
-        let decay = 1.0 + state.epochs as f64 * self.training.learning_rate_decay;
-        let params = &mut state.params[..trainable];
-        match self.training.optimizer {
-            Optimizer::Adam(constants) => {
-                let constants = Adam { learning_rate: constants.learning_rate / decay, ..constants };
-                let (m, v) = (&mut state.first, &mut state.second);
-                adam(self.network.level, constants, state.optimizer_steps, params, &gradient, m, v);
-            }
-            Optimizer::Sgd(constants) => {
-                let constants = Sgd { learning_rate: constants.learning_rate / decay, ..constants };
-                sgd(constants, params, &gradient, &mut state.first);
-            }
-        }
+        let penalised = if spec.l2 > 0.0 { self.network.layout.penalised(spec) } else { Vec::new() };
+        state.descend(self.network.level, self.training, (spec.l2, &penalised), gradient, anchor);
     }
 }

@@ -13,7 +13,8 @@ mod resident;
 mod shared;
 mod step_list;
 
-pub use batch::{Batch, Optimizer, Problem, Training, predict};
+pub use crate::descent::{Optimizer, Training};
+pub use batch::{Batch, Problem, predict};
 pub use fused::Workspace;
 pub use layout::{Layout, Role, Tensor};
 pub use list::op_list;

@@ -19,9 +19,10 @@ use osteon_kernels::backend::{Buffer, Device, DeviceError};
 use osteon_kernels::ops::dropout::patient_words;
 use osteon_kernels::ops::schedule::{ABSENT, Row, WORDS};
 
-use super::batch::{Batch, Optimizer, Problem, Training};
+use super::batch::{Batch, Problem};
 use super::step_list::{Data, Memory, Needs, Part};
 use crate::cohort::Cohort;
+use crate::descent::{Optimizer, Training};
 
 /// Most steps that are planned at once, unless an epoch has more.
 const STEPS: usize = 64;

@@ -12,9 +12,10 @@ use osteon_kernels::ops::schedule::device::Schedule;
 use osteon_kernels::ops::{adam, penalty, sgd};
 use osteon_kernels::tiles::to_rows;
 
-use super::batch::{Batch, Optimizer};
+use super::batch::Batch;
 use super::layout::LayerAt;
 use crate::cohort::Cohort;
+use crate::descent::Optimizer;
 
 /// Patients of a cohort on a device.
 pub(super) struct Data {

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use osteon_kernels::ops::pool::Rows;
-use osteon_table::array::{Array, Number, read_array};
+use osteon_table::array::{Array, Number, Numbers, read_array, read_numbers};
 
 use crate::error::SlidesError;
 
 /// Names of the data set of embeddings, the most telling first.
 const KEYS: [&str; 5] = ["features", "feats", "patch_embeddings", "embeddings", "embedding"];
+/// Name of the data set of coordinates.
+const COORDINATES: &str = "coords";
 /// Attributes that name the encoder.
 const ENCODERS: [&str; 3] = ["encoder", "extractor", "model"];
 /// Bytes that are read at once.
@@ -148,6 +150,27 @@ impl Slide {
             Source::Array(array) => Some(array),
             Source::Memory(_) => None,
         }
+    }
+
+    /// Where each tile lies, `[T]` pairs of x and y in the unit of the file (CLAM and TRIDENT: pixels of level 0, STAMP:
+    /// micrometres); `None` where an HDF5 file has no `coords`, and in other formats.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not a pair per tile.
+    pub fn coordinates(&self) -> Result<Option<Vec<[f64; 2]>>, SlidesError> {
+        let extension = self.path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if !matches!(extension.to_ascii_lowercase().as_str(), "h5" | "hdf5") {
+            return Ok(None);
+        }
+        let Some(Numbers { shape, values }) = read_numbers(&self.path, COORDINATES)? else { return Ok(None) };
+        if shape.last() != Some(&2) || values.len() != 2 * self.tiles {
+            let text = format!(
+                "\"{COORDINATES}\" of shape {shape:?} are not a pair for each of {} tiles",
+                self.tiles
+            );
+            return Err(SlidesError::format(&self.path, text));
+        }
+        Ok(Some(values.chunks_exact(2).map(|p| [p[0], p[1]]).collect()))
     }
 
     /// Calls `visit` for the tiles in order, in pieces that are multiples of `unit` tiles but for the last. About a

@@ -106,7 +106,41 @@ fn model(study: &Study, f: &mut Faults) {
     f.unless(model.hidden.iter().all(width), "model.hidden", format!("a width must be from 1 to {WIDEST}"));
     f.range("model.dropout", model.dropout, (0.0..1.0).contains(&model.dropout), "a share in [0, 1)");
     f.range("model.l2", model.l2, model.l2 >= 0.0, "zero or positive");
+    f.unless(
+        width(&model.tile_features),
+        "model.tile_features",
+        format!("a width must be from 1 to {WIDEST}"),
+    );
+    f.unless(width(&model.attention), "model.attention", format!("a width must be from 1 to {WIDEST}"));
+    attention_pooling(study, f);
     f.range("model.ridge", model.ridge, model.ridge >= 0.0, "zero or positive");
+}
+
+/// What attention pooling needs, and what it has no version of.
+fn attention_pooling(study: &Study, f: &mut Faults) {
+    let tiles = study.model.kind == ModelKind::Abmil;
+    f.hint(
+        tiles == study.bags.is_some(),
+        "bags",
+        if tiles {
+            "is missing: attention pooling reads slides"
+        } else {
+            "is for model.kind = \"abmil\" alone"
+        },
+        "[bags] with folder = \"DIR\", and table = \"slides.csv\" where files are not named by patients",
+    );
+    if !tiles {
+        return;
+    }
+    let fed = &study.federation;
+    f.unless(study.data.id.is_some(), "data.id", "is missing: slides are found by the id of a patient");
+    f.unless(!fed.exact, "federation.exact", "is not there for model.kind = \"abmil\"");
+    f.unless(
+        fed.strategy != Strategy::Scaffold,
+        "federation.strategy",
+        "scaffold is not there for model.kind = \"abmil\"",
+    );
+    f.unless(fed.privacy.is_none(), "federation.privacy", "is not there for model.kind = \"abmil\"");
 }
 
 fn train(study: &Study, f: &mut Faults) {

@@ -22,6 +22,7 @@ const GRADIENT: &[&str] = &[
 ];
 const NETWORK: &[&str] =
     &["model.hidden", "model.activation", "model.dropout", "model.batch_norm", "model.l2", "model.l2_scope"];
+const COLUMNS: &[&str] = &["data.features", "model.hidden", "model.activation", "model.batch_norm"];
 const ROUNDS: &[&str] = &[
     "federation.rounds",
     "federation.local_epochs",
@@ -89,7 +90,8 @@ pub(super) fn warnings(study: &Study, given: &Table) -> Vec<String> {
 
 fn silent(study: &Study) -> Vec<Silent> {
     let (arm, fed) = (study.train.arm, &study.federation);
-    let cox = study.model.kind == ModelKind::Cox;
+    let kind = study.model.kind;
+    let cox = kind == ModelKind::Cox;
     let quoted = format!("train.arm = \"{}\"", arm.name());
     let mut out: Vec<Silent> = Vec::new();
     if arm != Arm::Federated {
@@ -115,7 +117,15 @@ fn silent(study: &Study) -> Vec<Silent> {
             "model.kind = \"cox\", which is fitted by Newton's method".to_owned(),
         ));
     } else {
-        out.push((&["model.ridge", "model.robust"], "model.kind = \"deepsurv\"".to_owned()));
+        let named = format!("model.kind = \"{}\"", kind.name());
+        out.push((&["model.ridge", "model.robust"], named.clone()));
+        if kind == ModelKind::Abmil {
+            out.push((COLUMNS, named));
+        }
+    }
+    if kind != ModelKind::Abmil {
+        let named = format!("model.kind = \"{}\"", kind.name());
+        out.push((&["model.tile_features", "model.attention"], named));
     }
     if study.train.optimizer == Optimizer::Adam {
         out.push((&["train.momentum", "train.nesterov"], "train.optimizer = \"adam\"".to_owned()));

@@ -4,6 +4,7 @@
 //! overrides are laid over it, and the whole is checked. What comes out, [`Loaded::study`],
 //! serialises to a complete file that is itself a valid input.
 
+mod bags;
 mod check;
 mod data;
 mod federation;
@@ -15,6 +16,7 @@ mod split;
 mod train;
 mod values;
 
+pub use bags::Bags;
 pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
 pub use federation::{
     Federation, LocalState, OnSiteFailure, Privacy, Reveals, SiteFile, SiteSource, SiteWeights, Strategy,
@@ -38,6 +40,9 @@ pub struct Study {
     pub split: Split,
     /// `[preprocess]`: what becomes of a column before the model sees it.
     pub preprocess: Preprocess,
+    /// `[bags]`: the slides that attention pooling reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bags: Option<Bags>,
     /// `[model]`: what is fitted.
     pub model: Model,
     /// `[train]`: how it is fitted.

@@ -10,6 +10,10 @@ pub struct Model {
     pub kind: ModelKind,
     /// Width `H` of each hidden layer.
     pub hidden: Vec<usize>,
+    /// Values of the features of a tile (`abmil`).
+    pub tile_features: usize,
+    /// Values of each attention gate (`abmil`).
+    pub attention: usize,
     /// Activation of the hidden layers.
     pub activation: Activation,
     /// Share of hidden units dropped in training, in `[0, 1)`.
@@ -33,6 +37,8 @@ impl Default for Model {
         Self {
             kind: ModelKind::Deepsurv,
             hidden: vec![41],
+            tile_features: 512,
+            attention: 256,
             activation: Activation::Selu,
             dropout: 0.1,
             batch_norm: false,
@@ -53,6 +59,19 @@ pub enum ModelKind {
     Deepsurv,
     /// Linear Cox model.
     Cox,
+    /// Gated attention pooling of the tiles of slides, with a linear log hazard.
+    Abmil,
+}
+
+impl ModelKind {
+    /// The word used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deepsurv => "deepsurv",
+            Self::Cox => "cox",
+            Self::Abmil => "abmil",
+        }
+    }
 }
 
 /// Activation of the hidden layers.

@@ -150,6 +150,9 @@ fn absolute_paths(table: &mut Table, base: &Path) {
         }
     };
     fix(table.get_mut("data").and_then(|d| d.get_mut("path")));
+    for key in ["folder", "table"] {
+        fix(table.get_mut("bags").and_then(|b| b.get_mut(key)));
+    }
     let sites = table.get_mut("federation").and_then(|f| f.get_mut("site"));
     for site in sites.and_then(Value::as_array_mut).into_iter().flatten() {
         fix(site.get_mut("path"));

@@ -18,17 +18,18 @@ use osteon_federate::sites::{SiteInfo, Weights};
 use osteon_federate::strategies::{Key, Sends, Strategy, entry, strategy};
 use osteon_federate::{CommReduce, FederateError, TensorSpec};
 use osteon_models::cohort::Cohort;
-use osteon_models::deepsurv::{Batch, Layout, Problem};
+use osteon_models::deepsurv::Problem;
 use osteon_report::records::{Dropped, SiteMetric, SiteResult};
 use osteon_report::{Lines, Metric};
 
 use super::network::{self, Replicate};
+use super::networks::{self, Moments, Networks};
 use super::private::{self, Secrets};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing, shared};
+use crate::bags::Bags;
 use crate::cohorts::Scope;
 use crate::config::{self, LocalState, SiteWeights};
-use crate::engine::Trainer;
 use crate::source::Source;
 use crate::{Study, StudyError};
 
@@ -45,14 +46,14 @@ pub(super) struct Sites<'s> {
     own_tests: Vec<Prepared>,
     common_test: Prepared,
     /// Problems `[site held here, replicate]`.
-    batch: Batch,
+    batch: Networks<'s>,
+    bags: Option<&'s Bags>,
     /// The site's own file, for those held here that have one.
     sources: Vec<Option<Source>>,
     /// Control variates of each problem (`[P]`, trainable parameters), where the strategy has them.
     control: Vec<Vec<f32>>,
     /// What the noise of each site held here is made from; empty without privacy.
     secrets: Secrets,
-    trainer: Trainer,
     /// Loss of the last local epoch of each problem.
     losses: Vec<Option<f64>>,
     /// Mean concordance over the seeds on the common test set, after the last evaluation.
@@ -80,7 +81,7 @@ impl Learner for Sites<'_> {
     }
 
     fn trainable(&self) -> usize {
-        self.batch.layout().trainable()
+        self.batch.trainable()
     }
 
     fn sites(&self) -> &[SiteInfo] {
@@ -102,7 +103,7 @@ impl Learner for Sites<'_> {
             }
         }
         let which: Vec<usize> = places.iter().flat_map(|&(_, place)| self.problems(place)).collect();
-        let q = self.batch.layout().len();
+        let q = self.batch.len();
         let local_epochs = u64::from(self.study.federation.local_epochs);
         for &problem in &which {
             // By the round, not by a count of one's own: a resumed run has none.
@@ -113,13 +114,13 @@ impl Learner for Sites<'_> {
                 self.batch.reset_optimizer(problem);
             }
             if let Some(server) = job.control {
-                let server = &server[group * q..][..self.batch.layout().trainable()];
+                let server = &server[group * q..][..self.batch.trainable()];
                 let correction = server.iter().zip(&self.control[problem]).map(|(c, own)| c - own);
                 self.batch.correct_gradients(problem, correction.collect());
             }
         }
-        let losses = self.trainer.train(&mut self.batch, &which, local_epochs);
-        let losses = losses.map_err(|e| FederateError::local(&e))?;
+        let losses = self.batch.train(&which, local_epochs);
+        let losses = losses.map_err(FederateError::from)?;
         for (&problem, losses) in which.iter().zip(losses) {
             self.losses[problem] = losses.last().copied();
         }
@@ -137,16 +138,16 @@ impl Learner for Sites<'_> {
     }
 
     fn evaluate(&mut self, global: &[f32], _round: u32) -> Result<Vec<SiteMetrics>, FederateError> {
-        let q = self.batch.layout().len();
-        let network = Network { study: self.study, q, replicates: &self.replicates };
+        let q = self.batch.len();
+        let network = Network { study: self.study, bags: self.bags, q, replicates: &self.replicates };
         if self.common_test.rows.n > 0 {
-            self.common.set(held_out::mean(&network.per_seed(global, &self.common_test)));
+            self.common.set(held_out::mean(&network.per_seed(global, &self.common_test)?));
         }
         let mut metrics = Vec::new();
         for (place, info) in self.infos.iter().enumerate() {
             for group in 0..self.replicates.len() {
                 let test = &self.own_tests[place];
-                let counts = held_out::pairs(&test.rows, &network.risks(global, group, test));
+                let counts = held_out::pairs(&test.rows, &network.risks(global, group, test)?);
                 metrics.push(SiteMetrics {
                     site: info.index,
                     group,
@@ -193,7 +194,7 @@ impl Learner for Sites<'_> {
                 if let Some(Values::F32(control)) =
                     site.tensors.iter().find(|t| t.name == CONTROL).map(|t| &t.values)
                 {
-                    let width = self.batch.layout().trainable();
+                    let width = self.batch.trainable();
                     let restored = self.control[problems].iter_mut().zip(control.chunks(width));
                     restored.for_each(|(own, saved)| own.copy_from_slice(saved));
                 }
@@ -207,7 +208,7 @@ impl Sites<'_> {
     /// Replaces a problem's control variates by the mean gradient of the steps just made; gives what they
     /// change by, `[P]` with zeros for the buffers.
     fn renew_control(&mut self, problem: usize) -> Vec<f32> {
-        let mut change = vec![0.0; self.batch.layout().len()];
+        let mut change = vec![0.0; self.batch.len()];
         let own = &mut self.control[problem];
         for ((change, own), &new) in change.iter_mut().zip(own).zip(&self.batch.mean_gradient(problem)) {
             (*change, *own) = (new - *own, new);
@@ -219,19 +220,15 @@ impl Sites<'_> {
 /// The global network, for predictions from its parameters `[G, Q]`.
 pub(super) struct Network<'n> {
     pub study: &'n Study,
+    pub bags: Option<&'n Bags>,
     pub q: usize,
     pub replicates: &'n [Replicate],
 }
 
 impl Network<'_> {
-    fn risks(&self, global: &[f32], group: usize, rows: &Prepared) -> Vec<f64> {
-        if rows.rows.n == 0 {
-            return Vec::new();
-        }
-        let spec = network::spec(self.study, rows.design.p);
+    fn risks(&self, global: &[f32], group: usize, rows: &Prepared) -> Result<Vec<f64>, StudyError> {
         let params = &global[group * self.q..(group + 1) * self.q];
-        let scores = osteon_models::deepsurv::predict(&spec, params, &rows.features());
-        scores.into_iter().map(f64::from).collect()
+        networks::risks(self.study, self.bags, params, rows)
     }
 
     /// Groups that are not bootstraps: one per seed.
@@ -239,13 +236,14 @@ impl Network<'_> {
         (0..self.replicates.len()).filter(|&g| self.replicates[g].bootstrap.is_none())
     }
 
-    fn per_seed(&self, global: &[f32], rows: &Prepared) -> Vec<Option<f64>> {
-        self.seeds().map(|g| held_out::concordance_of(&rows.rows, &self.risks(global, g, rows))).collect()
+    fn per_seed(&self, global: &[f32], rows: &Prepared) -> Result<Vec<Option<f64>>, StudyError> {
+        let one = |g| Ok(held_out::concordance_of(&rows.rows, &self.risks(global, g, rows)?));
+        self.seeds().map(one).collect()
     }
 
-    pub fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Vec<f64> {
-        let risks: Vec<Vec<f64>> = self.seeds().map(|g| self.risks(global, g, rows)).collect();
-        network::mean_risk(&risks)
+    pub fn mean_risk(&self, global: &[f32], rows: &Prepared) -> Result<Vec<f64>, StudyError> {
+        let risks = self.seeds().map(|g| self.risks(global, g, rows));
+        Ok(network::mean_risk(&risks.collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -260,10 +258,7 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let common = Cell::new(None);
     let learner = learner(job, &preprocess, sites, &common);
     let mut learner = job.comm.agree(learner.map_err(FederateError::from))?;
-    let initial: Vec<f32> = {
-        let layout = Layout::new(&network::spec(study, preprocess.names().len()));
-        learner.replicates.iter().flat_map(|r| layout.initial(r.seed)).collect()
-    };
+    let initial: Vec<f32> = learner.replicates.iter().flat_map(|r| learner.batch.initial(r.seed)).collect();
     let names = &job.cohorts.names;
     let mut lines: Option<Lines> = None;
     let mut failed: Option<StudyError> = None;
@@ -313,8 +308,8 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
     let fit = phases.time("evaluate", || {
         let mut fit = result(job, learner, &outcome, last, preprocess)?;
         let q = outcome.global.len() / replicates.len();
-        let network = Network { study, q, replicates: &replicates };
-        shared::publish(job, &mut fit, &|rows| Ok(network.mean_risk(&outcome.global, rows)))?;
+        let network = Network { study, bags: job.bags, q, replicates: &replicates };
+        shared::publish(job, &mut fit, &|rows| network.mean_risk(&outcome.global, rows))?;
         Ok::<_, StudyError>(fit)
     })?;
     Ok(Fitted::Done(Box::new(fit)))
@@ -346,9 +341,9 @@ pub(super) fn learner<'s>(
     let study = job.study;
     let replicates = Replicate::all(study);
     let strategy = server(study)?;
-    let (mut problems, mut infos, mut own_tests) = (Vec::new(), Vec::new(), Vec::new());
-    for (site, (train, test)) in job.cohorts.sites.iter().zip(sites) {
-        let cohort: Arc<Cohort> = network::cohort(&train)?;
+    let (mut problems, mut infos) = (Vec::new(), Vec::new());
+    for (site, (train, _)) in job.cohorts.sites.iter().zip(&sites) {
+        let cohort: Arc<Cohort> = network::cohort(train)?;
         let (mut patients, mut events) = (Vec::new(), Vec::new());
         for replicate in &replicates {
             let weights = replicate.weights(study, &train.rows, site.index);
@@ -356,35 +351,35 @@ pub(super) fn learner<'s>(
             let event = train.rows.survival()?.event.clone();
             events.push(count(&weights, train.rows.n, |i| event[i]));
             let weights = weights.map(|w| cohort.to_risk_order(&w));
-            problems.push(Problem { cohort: cohort.clone(), seed: replicate.seed, weights });
+            problems.push((Problem { cohort: cohort.clone(), seed: replicate.seed, weights }, train));
         }
         infos.push(SiteInfo { index: site.index, name: site.name.clone(), patients, events });
-        own_tests.push(test);
     }
-    let spec = network::spec(study, preprocess.names().len());
     let training = network::training(study, f64::from(strategy.proximal_mu()));
-    let mut batch = Batch::new(spec, training, problems);
+    let mut batch = Networks::new(job, preprocess.names().len(), training, problems)?;
+    let own_tests = sites.into_iter().map(|(_, test)| test).collect();
     let secrets: Secrets = match study.federation.privacy {
         Some(_) => Arc::new(Mutex::new(infos.iter().map(|_| Secret::draw()).collect::<Result<_, _>>()?)),
         None => Arc::default(),
     };
     if let Some(asked) = &study.federation.privacy {
-        batch = batch.with_privacy(private::privacy(asked, replicates.len(), secrets.clone()));
+        let privacy = private::privacy(asked, replicates.len(), secrets.clone());
+        batch = batch.map_columns(|batch| batch.with_privacy(privacy));
     }
     let corrects = entry(study.federation.strategy.name())?.sends == Sends::SumAndControl;
-    let controls = if corrects { batch.layout().trainable() } else { 0 };
+    let controls = if corrects { batch.trainable() } else { 0 };
     Ok(Sites {
         study,
-        tensors: network::tensors(batch.layout()),
-        losses: vec![None; batch.problems().len()],
-        control: vec![vec![0.0; controls]; batch.problems().len()],
+        tensors: batch.tensors(),
+        losses: vec![None; batch.problems()],
+        control: vec![vec![0.0; controls]; batch.problems()],
         secrets,
         sources: job.cohorts.sites.iter().map(|s| s.source.clone()).collect(),
         replicates,
         infos,
         own_tests,
         common_test: Prepared::new(job.cohorts.test.clone(), preprocess)?,
-        trainer: job.engine.trainer(&batch)?,
+        bags: job.bags,
         batch,
         common,
     })
@@ -488,13 +483,13 @@ pub(super) fn result(
     preprocess: FittedPreprocess,
 ) -> Result<Fit, StudyError> {
     let study = job.study;
-    let q = learner.batch.layout().len();
-    let network = Network { study, q, replicates: &learner.replicates };
+    let q = learner.batch.len();
+    let network = Network { study, bags: job.bags, q, replicates: &learner.replicates };
     let test = &learner.common_test;
     let scope = job.cohorts.scope;
-    let risk = (test.rows.n > 0).then(|| network.mean_risk(&outcome.global, test));
+    let risk = (test.rows.n > 0).then(|| network.mean_risk(&outcome.global, test)).transpose()?;
     let per_seed = match (&risk, &last) {
-        (Some(_), _) => Some(network.per_seed(&outcome.global, test)),
+        (Some(_), _) => Some(network.per_seed(&outcome.global, test)?),
         (None, Some(record)) if scope == Scope::WithinSite => Some(within_sites(record, &learner.replicates)),
         _ => None,
     };

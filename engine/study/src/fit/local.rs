@@ -9,15 +9,16 @@ use osteon_federate::FederateError;
 use osteon_federate::checkpoint::{Checkpoints, SiteState, Snapshot};
 use osteon_models::baseline::BaselineHazard;
 use osteon_models::cox::risk_sets::Outcome;
-use osteon_models::deepsurv::{Batch, Problem};
+use osteon_models::deepsurv::Problem;
 use osteon_report::Metric;
 use osteon_report::records::SiteResult;
 
 use super::network::{self, Replicate};
+use super::networks::{self, Networks};
 use super::result::{Fit, Predictor};
 use super::{Fitted, Job, Prepared, held_out, preprocessing};
+use crate::bags::Bags;
 use crate::config::{Arm, SiteChoice};
-use crate::engine::Trainer;
 use crate::{Study, StudyError};
 
 /// Patients that a set of models trains on, and those it is evaluated on.
@@ -107,16 +108,16 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         for &replicate in &replicates {
             let weights = replicate.weights(job.study, &part.train.rows, part.index);
             let weights = weights.map(|w| cohort.to_risk_order(&w));
-            problems.push(Problem { cohort: cohort.clone(), seed: replicate.seed, weights });
+            problems.push((Problem { cohort: cohort.clone(), seed: replicate.seed, weights }, &part.train));
             table.push(replicate.describe(part.site.as_deref(), part.fold));
         }
     }
     let inputs = parts.first().map_or(0, |p| p.train.design.p);
-    let mut batch = Batch::new(network::spec(job.study, inputs), network::training(job.study, 0.0), problems);
     let epochs = u64::from(job.study.train.epochs);
-    let view = View { study: job.study, parts: &parts, replicates: &replicates };
-    let mut trainer = phases.time("prepare", || job.engine.trainer(&batch))?;
-    let done = train(job, &view, &mut batch, &mut trainer, phases)?;
+    let view = View { study: job.study, bags: job.bags, parts: &parts, replicates: &replicates };
+    let training = network::training(job.study, 0.0);
+    let mut batch = phases.time("prepare", || Networks::new(job, inputs, training, problems))?;
+    let done = train(job, &view, &mut batch, phases)?;
     if done < epochs {
         return Ok(Fitted::Stopped(done));
     }
@@ -124,26 +125,21 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
 }
 
 /// Trains to the last epoch or until asked to stop; gives the epochs done.
-fn train(
-    job: &Job,
-    view: &View,
-    batch: &mut Batch,
-    trainer: &mut Trainer,
-    phases: &mut Phases,
-) -> Result<u64, StudyError> {
+fn train(job: &Job, view: &View, batch: &mut Networks, phases: &mut Phases) -> Result<u64, StudyError> {
     let train = &job.study.train;
-    let all: Vec<usize> = (0..batch.problems().len()).collect();
+    let all: Vec<usize> = (0..batch.problems()).collect();
     let store = Checkpoints::new(&job.checkpoints, job.study.identity());
     let mut done = restore(job, &store, batch)?;
     let mut metrics = job.dir.map(|d| d.metrics(done)).transpose()?;
     let epochs = u64::from(train.epochs);
     let mut next_record = boundary_after(done, train.record_every, epochs);
     let mut next_checkpoint = boundary_after(done, train.checkpoint_every, epochs);
+    let stop_every = if job.bags.is_some() { 1 } else { STOP_EVERY };
     let mut since = Instant::now();
     while done < epochs {
         // Short steps, so that a signal is answered soon; they do not change a bit.
-        let until = epochs.min(next_record).min(next_checkpoint).min(done + STOP_EVERY);
-        let losses = phases.time("train", || trainer.train(batch, &all, until - done))?;
+        let until = epochs.min(next_record).min(next_checkpoint).min(done + stop_every);
+        let losses = phases.time("train", || batch.train(&all, until - done))?;
         done = until;
         let last: Vec<Option<f64>> = losses.iter().map(|l| l.last().copied()).collect();
         let loss = held_out::mean(&last);
@@ -151,7 +147,7 @@ fn train(
             return Err(StudyError::Diverged { step: done });
         }
         if done == next_record || done == epochs {
-            let per_part = phases.time("evaluate", || view.per_seed(batch));
+            let per_part = phases.time("evaluate", || view.per_seed(batch))?;
             let c_index = held_out::mean(&per_part);
             let record = Metric {
                 epoch: Some(done),
@@ -192,21 +188,21 @@ fn boundary_after(done: u64, every: u32, epochs: u64) -> u64 {
     }
 }
 
-fn save(job: &Job, store: &Checkpoints, batch: &Batch, done: u64) -> Result<(), StudyError> {
-    let b = batch.problems().len();
+fn save(job: &Job, store: &Checkpoints, batch: &Networks, done: u64) -> Result<(), StudyError> {
+    let b = batch.problems();
     let snapshot = Snapshot {
         round: u32::try_from(done).unwrap_or(u32::MAX),
-        global: (0..b).flat_map(|k| batch.params(k).to_vec()).collect(),
+        global: batch.all_params(),
         server: Vec::new(),
         sites: vec![SiteState { site: 0, tensors: network::optimizer_state(batch, 0..b) }],
     };
     Ok(store.save(job.comm, &snapshot)?)
 }
 
-fn restore(job: &Job, store: &Checkpoints, batch: &mut Batch) -> Result<u64, StudyError> {
+fn restore(job: &Job, store: &Checkpoints, batch: &mut Networks) -> Result<u64, StudyError> {
     let Some(loaded) = store.load(job.comm, &[0])? else { return Ok(0) };
     loaded.warnings.iter().for_each(|w| job.watch.warn(w));
-    let (b, q) = (batch.problems().len(), batch.layout().len());
+    let (b, q) = (batch.problems(), batch.len());
     let Snapshot { round, global, sites, .. } = loaded.snapshot;
     if global.len() != b * q {
         let (value, reason) = (global.len().to_string(), format!("the batch has {}", b * q));
@@ -220,9 +216,13 @@ fn restore(job: &Job, store: &Checkpoints, batch: &mut Batch) -> Result<u64, Stu
     Ok(u64::from(round))
 }
 
+/// Risks of patients.
+type Scores = Result<Vec<f64>, StudyError>;
+
 /// The batch seen as parts x replicates.
 struct View<'v> {
     study: &'v Study,
+    bags: Option<&'v Bags>,
     parts: &'v [Part],
     replicates: &'v [Replicate],
 }
@@ -234,62 +234,61 @@ impl View<'_> {
     }
 
     /// Risks of a problem for rows of its part.
-    fn risks(&self, batch: &Batch, part: usize, replicate: usize, rows: &Prepared) -> Vec<f64> {
-        let scores = batch.predict(part * self.replicates.len() + replicate, &rows.features());
-        scores.into_iter().map(f64::from).collect()
+    fn risks(&self, batch: &Networks, part: usize, replicate: usize, rows: &Prepared) -> Scores {
+        let params = batch.params(part * self.replicates.len() + replicate);
+        networks::risks(self.study, self.bags, params, rows)
     }
 
     /// Mean risk over the seeds.
-    fn mean_risk(&self, batch: &Batch, part: usize, rows: &Prepared) -> Vec<f64> {
-        let risks: Vec<Vec<f64>> = self.seeds().map(|r| self.risks(batch, part, r, rows)).collect();
-        network::mean_risk(&risks)
+    fn mean_risk(&self, batch: &Networks, part: usize, rows: &Prepared) -> Scores {
+        let risks = self.seeds().map(|r| self.risks(batch, part, r, rows));
+        Ok(network::mean_risk(&risks.collect::<Result<Vec<_>, _>>()?))
     }
 
     /// Concordance of each seed, averaged over sites and folds.
-    fn per_seed(&self, batch: &Batch) -> Vec<Option<f64>> {
-        self.seeds().map(|r| held_out::mean(&self.per_part(batch, r))).collect()
+    fn per_seed(&self, batch: &Networks) -> Result<Vec<Option<f64>>, StudyError> {
+        self.seeds().map(|r| Ok(held_out::mean(&self.per_part(batch, r)?))).collect()
     }
 
-    fn per_part(&self, batch: &Batch, replicate: usize) -> Vec<Option<f64>> {
+    fn per_part(&self, batch: &Networks, replicate: usize) -> Result<Vec<Option<f64>>, StudyError> {
         let one = |(k, part): (usize, &Part)| {
-            held_out::concordance_of(&part.test.rows, &self.risks(batch, k, replicate, &part.test))
+            let risks = self.risks(batch, k, replicate, &part.test)?;
+            Ok(held_out::concordance_of(&part.test.rows, &risks))
         };
         self.parts.iter().enumerate().map(one).collect()
     }
 
-    fn result(&self, job: &Job, batch: &Batch, problems: Vec<serde_json::Value>) -> Result<Fit, StudyError> {
+    fn result(
+        &self,
+        job: &Job,
+        batch: &Networks,
+        problems: Vec<serde_json::Value>,
+    ) -> Result<Fit, StudyError> {
         let single = self.parts.len() == 1;
         let first = &self.parts[0];
-        let risk = single.then(|| self.mean_risk(batch, 0, &first.test));
+        let risk = single.then(|| self.mean_risk(batch, 0, &first.test)).transpose()?;
+        let per_seed = self.per_seed(batch)?;
         let c_index = (first.test.rows.n > 0).then(|| {
             let asked = &self.study.evaluation;
             let scope = job.cohorts.scope;
-            held_out::record(
-                self.per_seed(batch),
-                &first.test.rows,
-                risk.as_deref(),
-                scope,
-                asked,
-                self.study.train.seed,
-            )
+            held_out::record(per_seed, &first.test.rows, risk.as_deref(), scope, asked, self.study.train.seed)
         });
         let sites = (self.study.train.arm == Arm::Isolated).then(|| {
+            let per_part = self.seeds().map(|r| self.per_part(batch, r)).collect::<Result<Vec<_>, _>>()?;
             let result = |(k, part): (usize, &Part)| SiteResult {
                 name: part.site.clone().unwrap_or_default(),
                 n: part.train.rows.n as u64,
                 events: part.train.rows.events() as u64,
-                c_index: held_out::mean(
-                    &self.seeds().map(|r| self.per_part(batch, r)[k]).collect::<Vec<_>>(),
-                ),
+                c_index: held_out::mean(&per_part.iter().map(|of| of[k]).collect::<Vec<_>>()),
                 dropped: None,
             };
-            self.parts.iter().enumerate().map(result).collect()
+            Ok::<_, StudyError>(self.parts.iter().enumerate().map(result).collect())
         });
+        let sites = sites.transpose()?;
         let baseline = match single {
-            true => Some(baseline(&first.train.rows, &self.mean_risk(batch, 0, &first.train), self.study)?),
+            true => Some(baseline(&first.train.rows, &self.mean_risk(batch, 0, &first.train)?, self.study)?),
             false => None,
         };
-        let b = batch.problems().len();
         let fold = if first.fold.is_some() { ", one model per fold" } else { "" };
         let estimand = match self.study.train.arm {
             Arm::Isolated => format!("log hazard among the patients of one site{fold}"),
@@ -301,8 +300,8 @@ impl View<'_> {
             train: count(&first.train.rows),
             test: count(&first.test.rows),
             seeds: self.seeds().map(|r| self.replicates[r].seed).collect(),
-            tensors: network::tensors(batch.layout()),
-            params: (0..b).flat_map(|k| batch.params(k).to_vec()).collect(),
+            tensors: batch.tensors(),
+            params: batch.all_params(),
             problems,
             c_index,
             linear: None,

@@ -1,6 +1,7 @@
 //! Fitting a study: the place where data, models, federation and metrics meet.
 //!
 //! - [`network`]: the study's keys as a DeepSurv network, its problems and cohorts,
+//! - [`networks`]: networks of columns and of tiles alike,
 //! - [`local`]: central and isolated training in one process,
 //! - [`federated`]: sites as learners of a federation,
 //! - [`exact`]: risk sets summed over the sites of a federation,
@@ -16,6 +17,7 @@ pub mod held_out;
 pub mod linear;
 pub mod local;
 pub mod network;
+pub(crate) mod networks;
 pub mod private;
 pub mod result;
 pub mod shared;
@@ -25,6 +27,7 @@ use osteon_data::preprocess::{self, Drop, ImputeLevel, ImputeNumber};
 use osteon_data::{Dataset, Design, FittedPreprocess};
 use osteon_federate::Comm;
 
+use crate::bags::Bags;
 use crate::cohorts::Cohorts;
 use crate::config::{Arm, Impute, ModelKind, Scale};
 use crate::engine::Engine;
@@ -39,6 +42,8 @@ pub struct Job<'j> {
     pub study: &'j Study,
     /// The patients held here.
     pub cohorts: &'j Cohorts,
+    /// The tiles of the patients, for a model that reads them.
+    pub bags: Option<&'j Bags>,
     /// Where it is trained.
     pub engine: &'j Engine,
     /// The ranks.
@@ -72,8 +77,8 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         (ModelKind::Deepsurv, Arm::Federated) if job.study.federation.exact => {
             exact::network::fit(job, phases)
         }
-        (ModelKind::Deepsurv, Arm::Federated) => federated::fit(job, phases),
-        (ModelKind::Deepsurv, _) => local::fit(job, phases),
+        (_, Arm::Federated) => federated::fit(job, phases),
+        (_, _) => local::fit(job, phases),
     }
 }
 

@@ -10,10 +10,11 @@ use osteon_kernels::ops::adam::Adam;
 use osteon_kernels::ops::sgd::Sgd;
 use osteon_kernels::ops::{activation, cox_nll};
 use osteon_models::cohort::{Cohort, Rows, patient_key};
-use osteon_models::deepsurv::{self, Batch, Spec, Training};
+use osteon_models::deepsurv::{self, Spec, Training};
 use serde_json::{Value, json};
 
 use super::Prepared;
+use super::networks::Moments;
 use crate::config::{self, Activation, L2Scope, Optimizer, Ties};
 use crate::{Study, StudyError};
 
@@ -142,20 +143,23 @@ pub fn cohort(prepared: &Prepared) -> Result<Arc<Cohort>, StudyError> {
 }
 
 /// The tensors of one problem as the federation and the model file know them.
-pub fn tensors(layout: &deepsurv::Layout) -> Vec<TensorSpec> {
+pub fn tensors(layout: &[deepsurv::Tensor]) -> Vec<TensorSpec> {
     let tensor =
         |t: &deepsurv::Tensor| TensorSpec { name: t.name.clone(), shape: t.shape.clone(), offset: t.offset };
-    layout.tensors().iter().map(tensor).collect()
+    layout.iter().map(tensor).collect()
 }
 
 /// Optimiser state of the named problems, for a checkpoint.
-pub fn optimizer_state(batch: &Batch, problems: impl Iterator<Item = usize> + Clone) -> Vec<StoredTensor> {
+pub(crate) fn optimizer_state(
+    batch: &impl Moments,
+    problems: impl Iterator<Item = usize> + Clone,
+) -> Vec<StoredTensor> {
     let b = problems.clone().count();
-    let p = batch.layout().trainable();
+    let p = batch.trainable();
     let moments = |which: usize| {
-        Values::F32(problems.clone().flat_map(|k| batch.optimizer_state(k).0[which].to_vec()).collect())
+        Values::F32(problems.clone().flat_map(|k| batch.moments(k).0[which].to_vec()).collect())
     };
-    let counters = Values::U64(problems.clone().flat_map(|k| batch.optimizer_state(k).1).collect());
+    let counters = Values::U64(problems.clone().flat_map(|k| batch.moments(k).1).collect());
     vec![
         StoredTensor::new("counters", vec![b, 3], counters),
         StoredTensor::new("first", vec![b, p], moments(0)),
@@ -167,12 +171,12 @@ pub fn optimizer_state(batch: &Batch, problems: impl Iterator<Item = usize> + Cl
 ///
 /// # Errors
 /// If the tensors are not those of these problems.
-pub fn restore_optimizer(
-    batch: &mut Batch,
+pub(crate) fn restore_optimizer(
+    batch: &mut impl Moments,
     problems: impl Iterator<Item = usize> + Clone,
     tensors: &[StoredTensor],
 ) -> Result<(), FederateError> {
-    let p = batch.layout().trainable();
+    let p = batch.trainable();
     let b = problems.clone().count();
     let find = |name: &str| tensors.iter().find(|t| t.name == name).map(|t| &t.values);
     match (find("counters"), find("first"), find("second")) {
@@ -182,7 +186,7 @@ pub fn restore_optimizer(
             for (at, problem) in problems.enumerate() {
                 let range = at * p..(at + 1) * p;
                 let count = [counters[3 * at], counters[3 * at + 1], counters[3 * at + 2]];
-                batch.set_optimizer_state(problem, [&first[range.clone()], &second[range]], count);
+                batch.set_moments(problem, [&first[range.clone()], &second[range]], count);
             }
             Ok(())
         }

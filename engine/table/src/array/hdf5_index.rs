@@ -12,7 +12,7 @@ use hdf5_sys::h5r::hobj_ref_t;
 use hdf5_sys::h5t::{H5Tget_class, H5Tget_fields, H5Tget_order, H5Tget_size};
 
 use super::chunk_tree::{self, Grid};
-use super::{Array, Chunk, Filter, Layout, Number};
+use super::{Array, Chunk, Filter, Layout, Number, Numbers};
 use crate::error::TableError;
 use crate::hdf5_file::{member_list, open, wrong};
 
@@ -48,6 +48,21 @@ pub fn read_array(path: &Path, names: &[&str]) -> Result<Array, TableError> {
     let mut attributes = texts(&file);
     attributes.extend(texts(&data));
     Ok(Array { path: path.to_owned(), name: (*name).to_owned(), shape, number, layout, attributes })
+}
+
+/// Reads all of a small array of numbers of any type; `None` where the file has no data set of that name.
+///
+/// # Errors
+/// If the file is not HDF5, or the data set holds no numbers.
+pub fn read_numbers(path: &Path, name: &str) -> Result<Option<Numbers>, TableError> {
+    let file = open(path)?;
+    if !file.link_exists(name) {
+        return Ok(None);
+    }
+    let read = file
+        .dataset(name)
+        .and_then(|data| Ok(Numbers { shape: data.shape(), values: data.read_raw::<f64>()? }));
+    read.map(Some).map_err(|e| wrong(path, format!("data set \"{name}\": {e}")))
 }
 
 fn number(data: &Dataset) -> Result<Number, String> {

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use crate::error::TableError;
 pub(crate) use filters::Filter;
 #[cfg(feature = "hdf5")]
-pub use hdf5_index::read_array;
+pub use hdf5_index::{read_array, read_numbers};
 #[cfg(feature = "hdf5")]
 pub use hdf5_write::{ArrayWriter, write_blocks};
 
@@ -67,6 +67,15 @@ pub struct Block {
     /// Columns.
     pub width: usize,
     /// Values.
+    pub values: Vec<f64>,
+}
+
+/// Numbers of a small array, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The numbers, whatever their type in the file.
     pub values: Vec<f64>,
 }
 
@@ -308,6 +317,15 @@ fn split<'o>(
 /// # Errors
 /// Always.
 pub fn read_array(path: &Path, _names: &[&str]) -> Result<Array, TableError> {
+    Err(TableError::Feature { path: path.to_owned(), feature: "hdf5" })
+}
+
+/// Reads a small array; this build has no HDF5.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "hdf5"))]
+pub fn read_numbers(path: &Path, _name: &str) -> Result<Option<Numbers>, TableError> {
     Err(TableError::Feature { path: path.to_owned(), feature: "hdf5" })
 }
 

@@ -69,7 +69,7 @@ impl Workspace {
         assert!(tiles <= BLOCK, "gram: more than one block");
         match self.precision {
             Precision::Single => {
-                fast::pack_single(level, rows, width, shift, &mut self.single);
+                fast::pack_single(level, rows, shift, &mut self.single);
                 fast::products(level, &self.single, tiles, gram);
             }
             Precision::Double => {

@@ -2,11 +2,9 @@
 
 use super::{BLOCK_TILES, Epilogue, Produced, Weights};
 use crate::ops::dropout::UNITS_PER_BLOCK;
+use crate::panels::at_most_six;
 use crate::simd::{Kernel, LANES, Level, Simd, run_on};
 use crate::tiles::Lane;
-
-/// Rows of the register tile; with [`Simd::TILES`] vectors each it fills the registers.
-const ROWS: usize = 6;
 
 /// Products of up to six weight rows with `P` tiles: `acc[j][p] += sum_i w[j, i] x[p, i]`.
 ///
@@ -33,38 +31,6 @@ unsafe fn panel<S: Simd, const J: usize, const P: usize>(
         }
     }
     acc
-}
-
-/// Calls `$body` with the constant `J` = min(`$rows`, 6).
-macro_rules! with_rows {
-    ($rows:expr, $j:ident => $body:expr) => {
-        match $rows {
-            1 => {
-                const $j: usize = 1;
-                $body
-            }
-            2 => {
-                const $j: usize = 2;
-                $body
-            }
-            3 => {
-                const $j: usize = 3;
-                $body
-            }
-            4 => {
-                const $j: usize = 4;
-                $body
-            }
-            5 => {
-                const $j: usize = 5;
-                $body
-            }
-            _ => {
-                const $j: usize = ROWS;
-                $body
-            }
-        }
-    };
 }
 
 /// Calls `$body` for groups of `S::TILES` tiles and then for single tiles, `P` being the constant.
@@ -116,7 +82,7 @@ impl Kernel for Forward<'_> {
         over_tiles!(S, tiles, t, P => {
             let mut j = 0;
             while j < outputs {
-                with_rows!(outputs - j, J => {
+                at_most_six!(outputs - j, J => {
                     // SAFETY: rows j..j+J and tiles t..t+P exist; a lane holds 16 values.
                     unsafe {
                         let start = std::array::from_fn(|r| [s.splat(*b.get_unchecked(j + r)); P]);
@@ -185,7 +151,7 @@ impl Kernel for BackwardInput<'_> {
         over_tiles!(S, tiles, t, P => {
             let mut i = 0;
             while i < inputs {
-                with_rows!(inputs - i, J => {
+                at_most_six!(inputs - i, J => {
                     // SAFETY: rows i..i+J and tiles t..t+P exist; a lane holds 16 values.
                     unsafe {
                         let start = [[s.splat(0.0); P]; J];
@@ -292,7 +258,7 @@ impl Kernel for BackwardWeight<'_> {
             };
             let mut j = 0;
             while j < outputs {
-                with_rows!(outputs - j, J => {
+                at_most_six!(outputs - j, J => {
                     // SAFETY: the rows and columns exist.
                     unsafe {
                         match columns {

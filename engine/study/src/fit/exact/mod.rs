@@ -25,7 +25,7 @@ fn estimand(study: &Study, times: &SharedTimes) -> String {
     };
     let what = match study.model.kind {
         ModelKind::Cox => "log hazard ratio per unit of each column",
-        ModelKind::Deepsurv => "log hazard",
+        _ => "log hazard",
     };
     format!("pooled: {what} by the partial likelihood {sets}, whose risk sets were summed exactly{binned}")
 }

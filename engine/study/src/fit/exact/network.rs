@@ -110,8 +110,8 @@ pub fn fit(job: &Job, phases: &mut Phases) -> Result<Fitted, StudyError> {
         }
         let mut fit = federated::result(job, learner, &outcome, last, preprocess)?;
         fit.estimand = estimand(study, &times);
-        let network = Network { study, q, replicates: &replicates };
-        shared::publish(job, &mut fit, &|rows| Ok(network.mean_risk(&outcome.global, rows)))?;
+        let network = Network { study, bags: None, q, replicates: &replicates };
+        shared::publish(job, &mut fit, &|rows| network.mean_risk(&outcome.global, rows))?;
         Ok::<_, StudyError>(fit)
     })?;
     Ok(Fitted::Done(Box::new(fit)))
