@@ -279,10 +279,13 @@ fn the_demo_ends_in_three_arms_and_a_report() {
     assert_eq!(again, arms);
     assert!(dir.error(&["demo", "-o", "demo", "--patients", "100"], 2).contains("another cohort"));
     dir.json(&["demo", "-o", "demo", "--patients", "100", "--restart"]);
-    assert_eq!(names(&dir.path("demo")), ["STUDY.toml", "central", "cohort.csv", "federated", "isolated"]);
+    let written = ["STUDY.toml", "central", "cohort.csv", "federated", "isolated", "slides.csv"];
+    assert_eq!(names(&dir.path("demo")), written);
+    let record = fs::read_to_string(dir.path("demo/federated/run.json")).expect("a record");
+    assert!(record.contains("slides.csv"), "the slide vectors are an input");
     assert!(dir.run(&["report", "demo/central"]).status.success());
     dir.run(&["demo", "-o", "only", "--data-only"]);
-    assert_eq!(names(&dir.path("only")), ["STUDY.toml", "cohort.csv"]);
+    assert_eq!(names(&dir.path("only")), ["STUDY.toml", "cohort.csv", "slides.csv"]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn bytes(dir: &Path, name: &str) -> Vec<u8> {
     fs::read(dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 14] = [
     "in",
     "--table",
     "slides.csv",
@@ -75,6 +75,9 @@ const ALL: [&str; 11] = [
     "4",
     "--kmeans",
     "3",
+    "--gmm",
+    "2",
+    "--gmm-means",
     "--random-projection",
     "2",
 ];
@@ -88,10 +91,12 @@ fn one_row_per_slide_with_a_report() {
         let (code, text) = reduce(dir, &[&ALL[..], &["-o", name]].concat());
         assert_eq!(code, Some(3), "{text}");
         let table = osteon_table::read(&dir.join(name), &ReadOptions::default()).expect("a table");
-        // slide, patient, site, tiles, six vectors, 4 scores, 2 projections, 3 prototypes
-        assert_eq!((table.rows(), table.columns().len()), (11, 4 + 6 * WIDTH + 9), "{name}");
+        // slide, patient, site, tiles, six vectors, 4 scores, 2 projections, 3 prototypes, 2 components and their means
+        assert_eq!((table.rows(), table.columns().len()), (11, 4 + 8 * WIDTH + 11), "{name}");
         assert!(
             table.find("mean0").is_some()
+                && table.find("gmm1").is_some()
+                && table.find("gmm_mean47").is_some()
                 && table.find("top3_23").is_some()
                 && table.find("prototype2").is_some()
         );
@@ -110,13 +115,19 @@ fn one_row_per_slide_with_a_report() {
     assert!(String::from_utf8_lossy(&bytes(dir, "out.quality.html")).contains("<svg"));
 
     // A model applied again gives the scores it was fitted with.
-    let again = ["in", "--table", "slides.csv", "--pca-model", "out.pca.json", "-o", "again.csv"];
-    assert_eq!(reduce(dir, &again).0, Some(3));
+    let models = ["--pca-model", "out.pca.json", "--gmm-model", "out.gmm.json"];
+    let again = ["in", "--table", "slides.csv", "-o", "again.csv"];
+    assert_eq!(reduce(dir, &[&again[..], &models].concat()).0, Some(3));
     let column = |name: &str, column: &str| {
         let table = osteon_table::read(&dir.join(name), &ReadOptions::default()).expect("a table");
         table.column(column).expect("a column").cells.clone()
     };
     assert_eq!(column("again.csv", "pca3"), column("out.csv", "pca3"));
+    assert_eq!(column("again.csv", "gmm1"), column("out.csv", "gmm1"));
+    let Cells::Text(shares) = column("out.csv", "gmm0") else { panic!("texts of a CSV file") };
+    let shares: Vec<f64> =
+        shares.iter().flatten().filter_map(|t| t.parse().ok()).filter(|x: &f64| x.is_finite()).collect();
+    assert!(shares.len() == 10 && shares.iter().all(|s| (0.0..=1.0).contains(s)), "{shares:?}");
 }
 
 #[test]
@@ -167,7 +178,12 @@ fn threads_shards_and_sites_change_no_bit() {
     run(&["--threads", "1", "-o", "whole.csv"]);
     run(&["--threads", "4", "-o", "threads.csv"]);
     assert_eq!(bytes(dir, "threads.csv"), bytes(dir, "whole.csv"));
-    assert_eq!(bytes(dir, "threads.pca.json"), bytes(dir, "whole.pca.json"));
+    let same_models = |run: &str| {
+        for model in ["pca.json", "gmm.json"] {
+            assert_eq!(bytes(dir, &format!("{run}.{model}")), bytes(dir, &format!("whole.{model}")), "{run}");
+        }
+    };
+    same_models("threads");
 
     for shard in ["1/3", "2/3", "3/3"] {
         let out = format!("part{}.parquet", &shard[..1]);
@@ -175,11 +191,12 @@ fn threads_shards_and_sites_change_no_bit() {
         assert!(matches!(code, Some(0 | 3)), "{text}");
     }
     let merge = ["merge", "part2.parquet", "part1.parquet.journal", "part3.parquet"];
-    let models = ["--pca", "4", "--kmeans", "3", "--random-projection", "2", "-o", "merged.csv"];
+    let models = ["--pca", "4", "--kmeans", "3", "--random-projection", "2", "--gmm", "2"];
+    let models = [&models[..], &["--gmm-means", "-o", "merged.csv"]].concat();
     let out = osteon(dir, &[&merge[..], &models].concat());
     assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(bytes(dir, "merged.csv"), bytes(dir, "whole.csv"));
-    assert_eq!(bytes(dir, "merged.pca.json"), bytes(dir, "whole.pca.json"));
+    same_models("merged");
 
     // Sites in one process and over ranks: the same model as pooled, and the same rows.
     let federate = ["--federate", "site", "--min-slides", "2", "--threads", "1"];
@@ -206,12 +223,29 @@ fn threads_shards_and_sites_change_no_bit() {
             let name = |run: &str| format!("{run}.{site}.csv");
             assert_eq!(bytes(dir, &name(&format!("mpi{ranks}"))), bytes(dir, &name("solo")), "{text}");
         }
-        assert_eq!(bytes(dir, &format!("mpi{ranks}.pca.json")), bytes(dir, "whole.pca.json"));
+        same_models(&format!("mpi{ranks}"));
     }
-    assert_eq!(bytes(dir, "solo.pca.json"), bytes(dir, "whole.pca.json"));
+    same_models("solo");
     let (code, text) = reduce(dir, &[&ALL[..], &["--federate", "site", "-o", "few.csv"]].concat());
     assert_eq!(code, Some(4), "{text}");
     assert!(text.contains("site bologna has") && text.contains("fewer than 10"), "{text}");
+}
+
+#[test]
+fn a_site_whose_products_would_expose_its_rows_is_named() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    // 20, 27 and 34 tiles of 24 values at three sites.
+    slides(dir, 3, 20);
+    let federate = ["in", "--table", "slides.csv", "--federate", "site", "--min-slides", "1", "--pca", "2"];
+    let (code, text) = reduce(dir, &[&federate[..], &["-o", "out.csv"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    let warnings: Vec<&str> = text.lines().filter(|l| l.contains("expose")).collect();
+    assert_eq!(warnings.len(), 1, "{text}");
+    assert!(warnings[0].contains("site bologna has 20 rows of 24 values"), "{text}");
+    // Pooled slides show nothing to anybody.
+    let (_, text) = reduce(dir, &["in", "--pca", "2", "-o", "pooled.csv"]);
+    assert!(!text.contains("expose"), "{text}");
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub struct Predict {
     /// Columns of the table to carry over, such as a known outcome
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     keep: Vec<String>,
+    /// Table of a modality in place of that of the study; NAME= if none of the patients has it
+    #[arg(long = "block", value_name = "NAME=FILE", value_parser = block)]
+    blocks: Vec<(String, Option<PathBuf>)>,
     /// HDF5 group that holds the columns
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
@@ -45,6 +48,7 @@ impl Predict {
             data: self.data.clone(),
             keep: self.keep.clone(),
             group: self.group.clone(),
+            blocks: self.blocks.clone(),
             per_problem: self.per_problem,
             survival_at: self.survival.clone(),
             threads: self.compute.threads(),
@@ -54,5 +58,14 @@ impl Predict {
         let record = serde_json::json!({ "out": self.out, "patients": table.rows(), "columns": columns });
         talk.result(&record, &format!("{}: {} patients\n", self.out.display(), table.rows()))?;
         Ok(ExitCode::Ok)
+    }
+}
+
+fn block(text: &str) -> Result<(String, Option<PathBuf>), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() => {
+            Ok((name.to_owned(), Some(PathBuf::from(file)).filter(|f| !f.as_os_str().is_empty())))
+        }
+        _ => Err("is not NAME=FILE, such as wsi=slides.h5".to_owned()),
     }
 }

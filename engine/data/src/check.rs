@@ -298,11 +298,15 @@ impl Reader<'_> {
             spec: spec.clone(),
             missing: values.iter().map(Option::is_none).collect(),
             values: values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect(),
-            column,
+            place: self.table.locate_column(column),
         }
     }
 
     fn oddities(&mut self, spec: &ColumnSpec, column: usize, values: &[Option<f64>]) {
+        // Who lacks a modality is told once, not for each of its columns.
+        if spec.masked {
+            return;
+        }
         let mut present = values.iter().flatten();
         let message = match present.next() {
             None if values.is_empty() => return,

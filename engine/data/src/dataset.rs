@@ -1,7 +1,7 @@
 //! A cohort in typed columns.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use osteon_table::{Fault, Location, Table};
 
@@ -18,8 +18,8 @@ pub struct Feature {
     pub values: Vec<f64>,
     /// `[N]` whether the value is missing.
     pub missing: Vec<bool>,
-    /// Number of the column in the file, from 0, for messages.
-    pub column: usize,
+    /// The column in its file, for messages.
+    pub place: Location,
 }
 
 /// A name per patient, coded.
@@ -126,7 +126,9 @@ impl Dataset {
             spec: spec.clone(),
             values: parts.iter().flat_map(|p| p.features[k].values.iter().copied()).collect(),
             missing: parts.iter().flat_map(|p| p.features[k].missing.iter().copied()).collect(),
-            column: parts.first().map_or(k, |p| p.features[k].column),
+            place: parts
+                .first()
+                .map_or_else(|| Location::file(Path::new("")), |p| p.features[k].place.clone()),
         };
         let outcomes: Vec<&Outcome> = parts.iter().filter_map(|p| p.outcome.as_ref()).collect();
         let column = |of: fn(&Outcome) -> Option<&Vec<f64>>, role: Role| {
@@ -175,7 +177,7 @@ impl Dataset {
                     spec: f.spec.clone(),
                     values: pick(&f.values, rows),
                     missing: pick(&f.missing, rows),
-                    column: f.column,
+                    place: f.place.clone(),
                 })
                 .collect(),
             outcome: self.outcome.as_ref().map(|o| Outcome {
@@ -207,14 +209,22 @@ impl Dataset {
         blocks
     }
 
+    /// Patients without any value of each masked block, in order of first use ([`ColumnSpec::masked`]).
+    pub fn without(&self) -> Vec<(&str, usize)> {
+        let mut blocks: Vec<(&str, usize)> = Vec::new();
+        for feature in self.features.iter().filter(|f| f.spec.masked) {
+            if !blocks.iter().any(|(block, _)| *block == feature.spec.block) {
+                blocks.push((&feature.spec.block, feature.missing.iter().filter(|&&m| m).count()));
+            }
+        }
+        blocks
+    }
+
     /// Where a feature of a patient stands in the file.
     pub fn locate(&self, row: usize, feature: usize) -> Location {
-        let Feature { spec, column, .. } = &self.features[feature];
-        Location {
-            file: self.source.clone(),
-            line: Some(self.lines[row]),
-            column: Some(column + 1),
-            name: Some(spec.name.clone()),
-        }
+        let place = self.features[feature].place.clone();
+        // The rows of a joined file are not known here; its column is.
+        let line = Some(self.lines[row]).filter(|_| place.file == self.source);
+        Location { line, ..place }
     }
 }

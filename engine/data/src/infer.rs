@@ -108,7 +108,7 @@ impl Schema {
     }
 }
 
-fn find(table: &Table, name: &str) -> Result<usize, DataError> {
+pub(crate) fn find(table: &Table, name: &str) -> Result<usize, DataError> {
     table.find(name).ok_or_else(|| {
         let names = table.columns().iter().map(|c| c.name.as_str());
         let meant = nearest(name, names).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));

@@ -2,7 +2,7 @@
 //!
 //! A [`osteon_table::Table`] becomes a [`Dataset`] by a [`Schema`] that says what each column is
 //! ([`Schema::infer`] guesses one). On the way every fault is found ([`check`]); none is repaired
-//! in silence. [`split`] draws test sets, folds and simulated sites; [`preprocess`] fits imputation,
+//! in silence. [`mod@join`] adds the columns of modalities with tables of their own. [`split`] draws test sets, folds and simulated sites; [`preprocess`] fits imputation,
 //! scaling and encoding on training rows, over whoever holds them; [`synthetic`] makes a cohort.
 //!
 //! - Missing stays missing: a feature has a mask, and only a fitted step fills it.
@@ -12,6 +12,7 @@ pub mod check;
 mod dataset;
 mod error;
 mod infer;
+pub mod join;
 pub mod preprocess;
 mod reading;
 mod schema;

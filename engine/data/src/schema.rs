@@ -90,6 +90,9 @@ pub struct ColumnSpec {
     /// Modality: clinical, genomic, pet, wsi, ...
     #[serde(default = "clinical")]
     pub block: String,
+    /// Of a block that a patient has as a whole or not at all: the design has one mask column for the block.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
     /// Transform of a continuous feature.
     #[serde(default)]
     pub transform: Transform,
@@ -118,6 +121,7 @@ impl ColumnSpec {
             kind,
             unit: None,
             block: clinical(),
+            masked: false,
             transform: Transform::None,
             post_baseline: false,
             missing_codes: None,
@@ -218,6 +222,7 @@ impl Schema {
                 ("kind", format!("{:?}", a.kind), format!("{:?}", b.kind)),
                 ("unit", format!("{:?}", a.unit), format!("{:?}", b.unit)),
                 ("block", a.block.clone(), b.block.clone()),
+                ("masked", a.masked.to_string(), b.masked.to_string()),
                 ("transform", format!("{:?}", a.transform), format!("{:?}", b.transform)),
                 ("post_baseline", a.post_baseline.to_string(), b.post_baseline.to_string()),
                 ("missing_codes", format!("{:?}", a.missing_codes), format!("{:?}", b.missing_codes)),

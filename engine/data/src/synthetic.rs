@@ -74,9 +74,14 @@ const SCALE_DAYS: f64 = 5500.0;
 const SHAPE: f64 = 1.1;
 const DROPOUT_DAYS: f64 = 7000.0;
 
+/// Values of a slide vector, and the share of patients that have none.
+const SLIDE_WIDTH: usize = 8;
+const WITHOUT_SLIDE: f64 = 0.2;
+
 /// Columns of one patient before values go missing.
 struct Patient {
     site: usize,
+    severity: f64,
     /// age, bm_blast, hb, plt, wbc, anc.
     numbers: [Option<f64>; 6],
     male: bool,
@@ -140,6 +145,36 @@ pub fn cohort(cohort: &Cohort) -> Result<(Table, Schema), DataError> {
         specs.push(ColumnSpec { block: "genomic".to_owned(), ..spec });
     }
     Ok((Table::new("synthetic cohort", columns)?, Schema { columns: specs }))
+}
+
+/// Slide vectors of the same patients, as `osteon slides reduce --by patient --pca 8` would write them: columns
+/// `patient` and `pca0` to `pca7`, no row for a fifth of the patients. The first two values follow the latent
+/// severity, of which the clinical columns tell less; the others are noise.
+///
+/// # Errors
+/// As [`cohort()`].
+pub fn slides(of: &Cohort) -> Result<Table, DataError> {
+    let (table, _) = cohort(of)?;
+    let total: f64 = of.sites.iter().map(|s| s.share).sum();
+    let mut ids = Vec::new();
+    let mut values = vec![Vec::new(); SLIDE_WIDTH];
+    for i in 0..table.rows() {
+        // A stream of its own: with or without slides, the cohort is the same.
+        let mut s = Stream::new(of.seed, Purpose::Synthetic, (1 << 40) + i as u64);
+        if s.uniform() < WITHOUT_SLIDE {
+            continue;
+        }
+        let severity = patient(of, total, i).severity;
+        ids.push(format!("P{:05}", i + 1));
+        for (k, column) in values.iter_mut().enumerate() {
+            let signal = [1.5, -0.8].get(k).map_or(0.0, |slope| slope * severity);
+            column.push(((signal + s.normal() / (1.0 + k as f64).sqrt()) * 1e4).round() / 1e4);
+        }
+    }
+    let mut columns = vec![Column::texts("patient", ids)];
+    let numbered = values.into_iter().enumerate();
+    columns.extend(numbered.map(|(k, values)| Column::floats(format!("pca{k}"), values)));
+    Ok(Table::new("synthetic slides", columns)?)
 }
 
 fn patient(cohort: &Cohort, total: f64, i: usize) -> Patient {
@@ -208,5 +243,5 @@ fn patient(cohort: &Cohort, total: f64, i: usize) -> Patient {
         keep(anc, 0.08),
     ];
     let time_days = survival.min(censored).ceil();
-    Patient { site, numbers, male, cytogenetics, genes, time_days, event: survival <= censored }
+    Patient { site, severity, numbers, male, cytogenetics, genes, time_days, event: survival <= censored }
 }

@@ -4,9 +4,10 @@
 //! `.npy`, `.pt`, Parquet) and brings its tiles block by block; [`reduce`](reduce()) makes one pass over them:
 //! moments, extremes, quantiles, top-k and, for a PCA, the sums of products. [`Scatter`] adds these sums over
 //! slides and sites without rounding that depends on an order; [`Pca`] is fitted to them. [`Prototypes`] are the
-//! centres of k-means. Letters: `T` tiles, `D` width of an embedding, `K` prototypes.
+//! centres of k-means, [`Mixture`] a mixture of normal distributions that begins with them. Letters: `T` tiles, `D` width of an embedding, `K` prototypes.
 
 mod error;
+mod mixture;
 mod order;
 mod pca;
 mod projection;
@@ -18,6 +19,7 @@ mod scatter;
 mod symmetric;
 
 pub use error::SlidesError;
+pub use mixture::{Memberships, Mixture};
 pub use osteon_kernels::ops::pool::{Precision, Rows};
 pub use pca::{Fit, Pca, SIGN_RULE};
 pub use projection::Projection;

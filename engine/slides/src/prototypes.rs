@@ -29,6 +29,24 @@ pub struct Assigned {
     pub sums: Vec<f64>,
 }
 
+impl Assigned {
+    /// No tiles.
+    pub fn new(k: usize, width: usize) -> Self {
+        Self { counts: vec![0; k], sums: vec![0.0; k * width] }
+    }
+
+    /// Adds those of other tiles.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
+        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
+    }
+
+    /// As terms of order-free sums: counts, then sums.
+    pub fn terms(&self) -> Vec<f64> {
+        self.counts.iter().map(|&n| n as f64).chain(self.sums.iter().copied()).collect()
+    }
+}
+
 impl Prototypes {
     /// First centres: normal draws along the principal components. They depend on sums over all tiles alone, so that
     /// no tile of a site is shown to another.
@@ -52,7 +70,7 @@ impl Prototypes {
     /// If the slide cannot be read, or has another width.
     pub fn assign(&self, slide: &Slide) -> Result<Assigned, SlidesError> {
         let (k, width) = (self.centres.len(), slide.width());
-        let mut assigned = Assigned { counts: vec![0; k], sums: vec![0.0; k * width] };
+        let mut assigned = Assigned::new(k, width);
         if slide.tiles() == 0 {
             return Ok(assigned);
         }
@@ -89,23 +107,22 @@ impl Prototypes {
         Ok(assigned)
     }
 
-    /// Moves each centre to the mean of its tiles; one without tiles stays. `sums` are those of [`Assigned`] over all
-    /// slides. Returns whether any centre moved.
+    /// Moves each centre to the mean of its tiles; one without tiles stays. `sums` are those of [`Assigned::terms`]
+    /// over all slides. Returns whether any centre moved.
     ///
     /// # Panics
     /// If the sizes do not agree.
-    pub fn step(&mut self, counts: &[u64], sums: &FixedSums) -> bool {
-        assert_eq!(counts.len(), self.centres.len(), "a count for each prototype");
+    pub fn step(&mut self, sums: &FixedSums) -> bool {
+        let k = self.centres.len();
+        let width = self.centres.first().map_or(0, Vec::len);
+        assert_eq!(sums.len(), k * (1 + width), "a sum for each term");
         let mut moved = false;
-        let mut at = 0;
-        for (centre, &count) in self.centres.iter_mut().zip(counts) {
-            for x in centre {
-                if count > 0 {
-                    let mean = sums.value(at) / count as f64;
-                    moved |= mean.to_bits() != x.to_bits();
-                    *x = mean;
-                }
-                at += 1;
+        for (c, centre) in self.centres.iter_mut().enumerate() {
+            let count = sums.value(c);
+            for (j, x) in centre.iter_mut().enumerate().filter(|_| count > 0.0) {
+                let mean = sums.value(k + c * width + j) / count;
+                moved |= mean.to_bits() != x.to_bits();
+                *x = mean;
             }
         }
         moved

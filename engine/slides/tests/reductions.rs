@@ -8,7 +8,8 @@ use half::f16;
 use nalgebra::DMatrix;
 use osteon_core::rng::{Purpose, Stream};
 use osteon_slides::{
-    Fit, Pca, Pooling, Precision, Prototypes, Reduced, Scatter, Slide, SlidesError, Wanted, reduce,
+    Fit, Memberships, Mixture, Pca, Pooling, Precision, Prototypes, Reduced, Scatter, Slide, SlidesError,
+    Wanted, reduce,
 };
 
 const WIDTH: usize = 60;
@@ -219,10 +220,10 @@ fn prototypes_are_the_means_of_their_nearest_tiles() {
     }
     assert_eq!(assigned.counts, counts);
     assert_eq!(assigned.sums, sums);
-    let mut total = osteon_core::FixedSums::new(3 * WIDTH);
-    total.add(&assigned.sums);
+    let mut total = osteon_core::FixedSums::new(3 * (1 + WIDTH));
+    total.add(&assigned.terms());
     let mut moved = start.clone();
-    assert!(moved.step(&counts, &total));
+    assert!(moved.step(&total));
     for (k, centre) in moved.centres.iter().enumerate().filter(|(k, _)| counts[*k] > 0) {
         assert!((centre[7] - sums[k * WIDTH + 7] / counts[k] as f64).abs() < 1e-12);
     }
@@ -256,4 +257,180 @@ fn nan_and_mixtures_are_refused() {
     for text in ["median", "q101", "top0", "q"] {
         assert!(text.parse::<Pooling>().is_err(), "{text}");
     }
+}
+
+/// Two clusters of tiles with different spreads, and a column that never changes.
+fn clusters(dir: &Path, number: u64, tiles: usize) -> (PathBuf, Vec<f64>) {
+    let mut stream = Stream::new(5, Purpose::Synthetic, number);
+    let mut x = Vec::new();
+    for t in 0..tiles {
+        let far = t % 3 == 0;
+        for j in 0..WIDTH {
+            let (mean, sd) = if far { (4.0 + (j % 4) as f64, 1.5) } else { (4.0, 0.5) };
+            x.push(if j == 7 { 2.5 } else { f64::from((mean + sd * stream.normal()) as f32) });
+        }
+    }
+    let path = dir.join(format!("c{number}.h5"));
+    let file = hdf5::File::create(&path).expect("a file");
+    let values: Vec<f32> = x.iter().map(|&v| v as f32).collect();
+    let data = file.new_dataset::<f32>().shape([tiles, WIDTH]).create("features");
+    data.and_then(|d| d.write_raw(&values)).expect("numbers");
+    (path, x)
+}
+
+fn begun(files: &[(PathBuf, Vec<f64>)], k: usize) -> Mixture {
+    let found: Vec<Reduced> = files.iter().map(|(path, _)| run(path, Precision::Double, 1)).collect();
+    let order: Vec<usize> = (0..found.len()).collect();
+    let pca = Pca::fit(&scatter(&found, &[&order]), Fit { components: 5 }, None).expect("a model");
+    let mut prototypes = Prototypes::draw(&pca, k, 3);
+    let mut counts = vec![0; k];
+    for _ in 0..3 {
+        let mut sums = osteon_core::FixedSums::new(k * (1 + WIDTH));
+        counts = vec![0; k];
+        for (path, _) in files {
+            let found = prototypes.assign(&Slide::open(path, None).expect("a slide")).expect("assigned");
+            counts.iter_mut().zip(&found.counts).for_each(|(a, b)| *a += b);
+            sums.add(&found.terms());
+        }
+        prototypes.step(&sums);
+    }
+    Mixture::begin(&prototypes, &counts, &pca).expect("a mixture")
+}
+
+fn expected(model: &Mixture, files: &[(PathBuf, Vec<f64>)]) -> Vec<Memberships> {
+    let of = |(path, _): &(PathBuf, Vec<f64>)| model.expect(&Slide::open(path, None).expect("a slide"));
+    files.iter().map(|file| of(file).expect("memberships")).collect()
+}
+
+fn summed(found: &[Memberships]) -> osteon_core::FixedSums {
+    let mut sums = osteon_core::FixedSums::new(found[0].terms().len());
+    found.iter().for_each(|f| sums.add(&f.terms()));
+    sums
+}
+
+/// One step in plain `f64`, from the definition: the mean log-likelihood before it, and the mixture after it.
+fn plain_step(model: &Mixture, x: &[f64]) -> (f64, Mixture) {
+    let k = model.weights.len();
+    let mut likelihood = 0.0;
+    let member: Vec<Vec<f64>> = x
+        .chunks_exact(WIDTH)
+        .map(|tile| {
+            let density = |c: usize| {
+                let (m, v) = (&model.means[c], &model.variances[c]);
+                let far = |j: usize| (tile[j] - m[j]).powi(2) / v[j] + (std::f64::consts::TAU * v[j]).ln();
+                model.weights[c].ln() - 0.5 * (0..WIDTH).map(far).sum::<f64>()
+            };
+            let logs: Vec<f64> = (0..k).map(density).collect();
+            let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let whole: f64 = logs.iter().map(|l| (l - top).exp()).sum();
+            likelihood += top + whole.ln();
+            logs.iter().map(|l| (l - top).exp() / whole).collect()
+        })
+        .collect();
+    let n = member.len() as f64;
+    let mut next = model.clone();
+    for c in 0..k {
+        let own: f64 = member.iter().map(|r| r[c]).sum();
+        next.weights[c] = own / n;
+        for j in (0..WIDTH).filter(|_| own >= 1.0) {
+            let column = || x.iter().skip(j).step_by(WIDTH).zip(&member);
+            next.means[c][j] = column().map(|(x, r)| r[c] * x).sum::<f64>() / own;
+            let about = next.means[c][j];
+            let variance = column().map(|(x, r)| r[c] * (x - about).powi(2)).sum::<f64>() / own;
+            next.variances[c][j] = variance.max(model.floor[j]);
+        }
+    }
+    (likelihood / n, next)
+}
+
+#[test]
+fn a_step_of_a_mixture_is_that_of_plain_f64() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let files: Vec<_> =
+        [400, 90].into_iter().enumerate().map(|(k, n)| clusters(dir.path(), k as u64, n)).collect();
+    let all: Vec<f64> = files.iter().flat_map(|(_, x)| x.iter().copied()).collect();
+    let mut model = begun(&files, 3);
+    let close = |a: f64, b: f64, limit: f64| assert!((a - b).abs() <= limit * b.abs().max(1.0), "{a} {b}");
+    for step in 0..6 {
+        let (likelihood, plain) = plain_step(&model, &all);
+        let found = expected(&model, &files);
+        assert!((found[1].tiles.iter().sum::<f64>() - 90.0).abs() < 1e-9);
+        model.step(&summed(&found));
+        close(model.log_likelihood[step], likelihood, 1e-6);
+        for c in 0..3 {
+            close(model.weights[c], plain.weights[c], 1e-5);
+            for j in 0..WIDTH {
+                close(model.means[c][j], plain.means[c][j], 1e-5);
+                close(model.variances[c][j], plain.variances[c][j], 1e-5);
+                assert!(model.variances[c][j] >= model.floor[j] && model.floor[j] > 0.0);
+            }
+        }
+    }
+    for pair in model.log_likelihood.windows(2) {
+        assert!(pair[1] >= pair[0] - 1e-6 * pair[0].abs(), "{:?}", model.log_likelihood);
+    }
+    assert!(model.log_likelihood[5] > model.log_likelihood[0] + 1.0, "{:?}", model.log_likelihood);
+    // The constant column rests on its floor, in every component that has tiles.
+    let held = |c: &usize| model.weights[*c] * 490.0 >= 1.0;
+    assert!((0..3).filter(held).count() >= 2, "{:?}", model.weights);
+    assert!((0..3).filter(held).all(|c| model.variances[c][7] == model.floor[7]));
+    // The wide cluster is a third of the tiles.
+    let spread = |c: usize| model.variances[c][1];
+    let wide: f64 = (0..3).filter(|&c| spread(c) > 1.2).map(|c| model.weights[c]).sum();
+    assert!((wide - 1.0 / 3.0).abs() < 0.03, "{:?}", model.weights);
+}
+
+#[test]
+fn memberships_of_slides_add_up_in_any_order_and_describe_each() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let files: Vec<_> =
+        [130, 257, 16].into_iter().enumerate().map(|(k, n)| clusters(dir.path(), k as u64, n)).collect();
+    let mut model = begun(&files, 4);
+    let found = expected(&model, &files);
+    let mut reversed = found.clone();
+    reversed.reverse();
+    assert_eq!(summed(&found).to_words(), summed(&reversed).to_words());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
+    assert_eq!(pool.install(|| expected(&model, &files)), found);
+    model.step(&summed(&found));
+    let one = &expected(&model, &files)[2];
+    let shares = model.shares(one);
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    // One tile of the fitted mean is among those of the slide.
+    let means = model.slide_means(one);
+    let x = &files[2].1;
+    let by_weight = (0..4).map(|c| means[c * WIDTH] * (1.0 + one.tiles[c]) - model.means[c][0]).sum::<f64>();
+    let plain: f64 = x.iter().step_by(WIDTH).sum();
+    assert!((by_weight - plain).abs() < 1e-8 * plain.abs(), "{by_weight} {plain}");
+    let none = model.none();
+    assert!(model.shares(&none).iter().all(|s| s.is_nan()));
+    assert_eq!(model.slide_means(&none), model.means.concat());
+    let file = dir.path().join("gmm.json");
+    model.write(&file).expect("written");
+    assert_eq!(Mixture::read(&file).expect("read"), model);
+    std::fs::write(&file, "{\"osteon_mixture\":1}").expect("written");
+    assert!(Mixture::read(&file).is_err());
+}
+
+#[test]
+fn mixtures_of_too_few_or_equal_tiles_are_refused_and_lost_components_stay() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let files = [clusters(dir.path(), 0, 40)];
+    let found = run(&files[0].0, Precision::Double, 1);
+    let mut pca = Pca::fit(&scatter(&[found], &[&[0]]), Fit { components: 2 }, None).expect("a model");
+    let mut prototypes = Prototypes::draw(&pca, 3, 1);
+    let few = Mixture::begin(&prototypes, &[1, 1, 0], &pca).expect_err("two tiles").to_string();
+    assert!(few.contains("a mixture of 3 components needs as many tiles; there are 2"), "{few}");
+    // A component far from every tile.
+    prototypes.centres[2] = vec![1e4; WIDTH];
+    let mut model = Mixture::begin(&prototypes, &[20, 20, 0], &pca).expect("a mixture");
+    for _ in 0..3 {
+        let found = expected(&model, &files);
+        model.step(&summed(&found));
+        assert!(model.means.iter().flatten().chain(&model.weights).all(|x| x.is_finite()));
+        assert_eq!((model.weights[2], &model.means[2]), (0.0, &prototypes.centres[2]));
+    }
+    pca.deviation = vec![0.0; WIDTH];
+    let equal = Mixture::begin(&prototypes, &[20, 20, 0], &pca).expect_err("equal tiles").to_string();
+    assert!(equal.contains("all tiles are equal"), "{equal}");
 }

@@ -7,6 +7,7 @@ use osteon_federate::{Comm, FederateError, placement};
 use osteon_table::{ReadOptions, Table, read, read_deepsurv};
 
 use crate::config::{Arm, Data, SiteFile, SiteSource};
+use crate::modality::{Joined, agreed, completed};
 use crate::schema::schema;
 use crate::source::Source;
 use crate::{Study, StudyError};
@@ -103,8 +104,9 @@ fn from_one_table(study: &Study, column: Option<&str>, comm: &Comm) -> Result<Co
     let data = &study.data;
     let path = data.path.as_deref().unwrap_or(Path::new(""));
     let (table, own_test, data) = tables(path, data)?;
-    let schema = schema(&table, &data, column, false)?;
-    let all = Dataset::from_table(&table, &schema, &rules(&data, false))?;
+    let joined = Joined::new(table, study, None)?;
+    let schema = schema(&joined, &data, column, false)?;
+    let all = Dataset::from_table(&joined.table, &schema, &rules(&data, false))?;
     let (train, test) = match own_test {
         Some(test) => {
             ((0..all.n).collect::<Vec<usize>>(), Dataset::from_table(&test, &schema, &rules(&data, true))?)
@@ -164,14 +166,15 @@ fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Coh
         let mut first: Option<Schema> = None;
         for &k in &held {
             // Described first: a file that changes while it is read is not what was read.
-            let source = Source::of(&files[k].path)?;
+            let source = Source::of(files[k].tables())?;
             let table = read(&files[k].path, &ReadOptions::default())?;
-            let schema = schema(&table, &study.data, None, true)?;
-            match &first {
-                Some(first) => first.agree(&schema)?,
-                None => first = Some(schema),
-            }
-            tables.push((table, source));
+            let joined = Joined::new(table, study, Some(&files[k]))?;
+            let schema = schema(&joined, &study.data, None, true)?;
+            first = Some(match &first {
+                Some(first) => agreed(first, &schema)?,
+                None => schema,
+            });
+            tables.push((joined.table, source));
         }
         Ok((tables, first))
     };
@@ -180,7 +183,7 @@ fn from_site_files(study: &Study, files: &[SiteFile], comm: &Comm) -> Result<Coh
     let sites = || -> Result<Vec<Site>, StudyError> {
         let rules = rules(&study.data, true);
         let site = |(&k, (table, source)): (&usize, &(Table, Source))| {
-            let all = Dataset::from_table(table, &schema, &rules)?;
+            let all = Dataset::from_table(&completed(table, &schema)?, &schema, &rules)?;
             let drawn = split::train_test(all.n, study.split.test, study.split.seed.wrapping_add(k as u64))?;
             let (train, test) = (all.subset(&drawn.train), all.subset(&drawn.test));
             Ok(Site { index: k, name: files[k].name.clone(), train, test, source: Some(source.clone()) })
@@ -198,13 +201,13 @@ fn agreed_schema(comm: &Comm, mine: Option<Schema>) -> Result<Schema, StudyError
     let text = mine.as_ref().and_then(|s| serde_json::to_string(s).ok()).unwrap_or_default();
     let all = comm.gather_metadata(&text)?;
     let parsed = all.iter().filter(|t| !t.is_empty()).map(|t| serde_json::from_str::<Schema>(t));
-    let mut agreed: Option<Schema> = None;
+    let mut whole: Option<Schema> = None;
     for schema in parsed {
         let schema = schema.map_err(|e| FederateError::Lost(format!("schema of a rank: {e}")))?;
-        match &agreed {
-            Some(first) => first.agree(&schema)?,
-            None => agreed = Some(schema),
-        }
+        whole = Some(match &whole {
+            Some(first) => agreed(first, &schema)?,
+            None => schema,
+        });
     }
-    agreed.ok_or_else(|| FederateError::Lost("no rank holds a site".into()).into())
+    whole.ok_or_else(|| FederateError::Lost("no rank holds a site".into()).into())
 }

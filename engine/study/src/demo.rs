@@ -16,6 +16,7 @@ use crate::watch::{Silent, Watch};
 use crate::{Loaded, StudyError};
 
 const COHORT: &str = "cohort.csv";
+const SLIDES: &str = "slides.csv";
 const STUDY: &str = "STUDY.toml";
 
 /// The study of the demo, as a user would write it.
@@ -28,6 +29,10 @@ time = "time_days"
 time_unit = "days"
 event = "event"               # 1 death, 0 censored
 features = "all"              # every column without another role
+
+[[data.block]]                # a modality with a table of its own, joined by the patient
+name = "wsi"
+file = "slides.csv"           # slide vectors; patients without a row are masked
 
 [data.columns.bm_blast]       # what is known of a column beyond its values
 unit = "%"
@@ -95,18 +100,21 @@ pub enum Shown {
 }
 
 impl Demo {
-    /// Writes the cohort and the study; gives the path of the study.
+    /// Writes the cohort, its slide vectors and the study; gives the path of the study.
     ///
     /// # Errors
     /// If a file cannot be written, or another one of its name is there and `restart` is not set.
     pub fn write(&self) -> Result<PathBuf, StudyError> {
         fs::create_dir_all(&self.dir).map_err(StudyError::io("create", &self.dir))?;
-        let (table, _) = synthetic::cohort(&Cohort { patients: self.patients, ..Cohort::default() })?;
-        let (cohort, study) = (self.dir.join(COHORT), self.dir.join(STUDY));
+        let made = Cohort { patients: self.patients, ..Cohort::default() };
+        let ((table, _), vectors) = (synthetic::cohort(&made)?, synthetic::slides(&made)?);
+        let (cohort, slides) = (self.dir.join(COHORT), self.dir.join(SLIDES));
+        let study = self.dir.join(STUDY);
         self.place(&study, "study", |path| {
             fs::write(path, STUDY_TEXT).map_err(StudyError::io("write", path))
         })?;
         self.place(&cohort, "cohort", |path| Ok(osteon_table::write(path, &table)?))?;
+        self.place(&slides, "slides", |path| Ok(osteon_table::write(path, &vectors)?))?;
         Ok(study)
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cohorts::rules;
 use crate::config::SiteSource;
+use crate::modality::Joined;
 use crate::schema::schema;
 use crate::{Study, StudyError};
 
@@ -70,7 +71,7 @@ pub fn inspect(files: &[PathBuf], columns: Columns<'_>) -> Result<Vec<Fault>, St
         match one(path, columns) {
             Ok(found) => faults.extend(found),
             Err(StudyError::Table(e) | StudyError::Data(DataError::Table(e))) => {
-                faults.push(undecodable(path, e)?);
+                faults.push(undecodable(e)?);
             }
             Err(e) => return Err(e),
         }
@@ -78,10 +79,10 @@ pub fn inspect(files: &[PathBuf], columns: Columns<'_>) -> Result<Vec<Fault>, St
     Ok(faults)
 }
 
-fn undecodable(path: &Path, error: TableError) -> Result<Fault, StudyError> {
+fn undecodable(error: TableError) -> Result<Fault, StudyError> {
     match error {
-        TableError::Format { format, reason, .. } => {
-            Ok(Fault::error(Location::file(path), format!("{format}: {reason}")))
+        TableError::Format { path, format, reason } => {
+            Ok(Fault::error(Location::file(&path), format!("{format}: {reason}")))
         }
         other => Err(other.into()),
     }
@@ -105,7 +106,7 @@ fn one(path: &Path, columns: Columns<'_>) -> Result<Vec<Fault>, StudyError> {
         Columns::Study(study) => {
             let (table, mut faults) = examine(path, &ReadOptions::default())?;
             if let Some(table) = table.filter(|t| t.rows() > 0) {
-                faults.extend(by_study(&table, study)?);
+                faults.extend(by_study(path, table, study)?);
             }
             faults.sort_by_key(|f| f.at.line.unwrap_or(0));
             Ok(faults)
@@ -113,12 +114,22 @@ fn one(path: &Path, columns: Columns<'_>) -> Result<Vec<Fault>, StudyError> {
     }
 }
 
-fn by_study(table: &Table, study: &Study) -> Result<Vec<Fault>, StudyError> {
-    let (site, one_site) = match &study.federation.site {
-        Some(SiteSource::Column(column)) => (Some(column.as_str()), false),
-        Some(SiteSource::Files(_)) => (None, true),
-        None => (None, false),
+fn by_study(path: &Path, table: Table, study: &Study) -> Result<Vec<Fault>, StudyError> {
+    let (column, file) = match &study.federation.site {
+        Some(SiteSource::Column(column)) => (Some(column.as_str()), None),
+        Some(SiteSource::Files(files)) => (None, files.iter().find(|f| f.path == path)),
+        None => (None, None),
     };
-    let schema = schema(table, &study.data, site, one_site)?;
-    Ok(check::check(table, &schema, &rules(&study.data, one_site)))
+    let one_site = matches!(study.federation.site, Some(SiteSource::Files(_)));
+    let joined = match Joined::new(table, study, file) {
+        Ok(joined) => joined,
+        Err(
+            StudyError::Data(DataError::Faults(faults)) | StudyError::Table(TableError::Content { faults }),
+        ) => {
+            return Ok(faults);
+        }
+        Err(e) => return Err(e),
+    };
+    let schema = schema(&joined, &study.data, column, one_site)?;
+    Ok(check::check(&joined.table, &schema, &rules(&study.data, one_site)))
 }

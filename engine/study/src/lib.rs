@@ -2,7 +2,7 @@
 //!
 //! - [`config`]: the study file, its keys, defaults, checks and overrides,
 //! - [`scaling`]: studies whose work is known, for measurements,
-//! - [`schema`], [`cohorts`], [`bags`]: the columns, the patients and their slides of a study,
+//! - [`schema`], [`modality`], [`cohorts`], [`bags`]: the columns, the modalities, the patients and their slides of a study,
 //! - [`fit`]: central, isolated and federated training,
 //! - [`run_dir`]: the run directory: lock, resume, records, checkpoints folder,
 //! - [`inspect`]: every fault of tables, before a study uses them,
@@ -28,6 +28,7 @@ pub mod error;
 pub mod evaluate;
 pub mod fit;
 pub mod inspect;
+pub mod modality;
 pub mod plan;
 mod pool;
 pub mod predict;

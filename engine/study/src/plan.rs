@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::Study;
-use crate::config::{Arm, ModelKind, SiteSource};
+use crate::config::{Arm, ModelKind, SiteFile, SiteSource};
+use crate::modality::files;
 
 /// The work a study asks for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,15 +32,13 @@ impl Plan {
     /// The plan of a study; opens no file and no device.
     pub fn of(study: &Study, output: Option<&Path>) -> Self {
         let fed = &study.federation;
-        let (inputs, sites) = match &fed.site {
+        let one_table = || study.data.path.iter().cloned().chain(files(study, None).into_values()).collect();
+        let (inputs, sites): (Vec<PathBuf>, _) = match &fed.site {
             Some(SiteSource::Files(files)) => {
-                (files.iter().map(|s| s.path.clone()).collect(), Some(files.len()))
+                (files.iter().flat_map(SiteFile::tables).map(Path::to_owned).collect(), Some(files.len()))
             }
-            Some(SiteSource::Column(_)) => (study.data.path.iter().cloned().collect(), None),
-            None => {
-                let sites = Some(fed.sites.len()).filter(|&n| n > 0);
-                (study.data.path.iter().cloned().collect(), sites)
-            }
+            Some(SiteSource::Column(_)) => (one_table(), None),
+            None => (one_table(), Some(fed.sites.len()).filter(|&n| n > 0)),
         };
         let replicates = 1 + study.train.bootstraps as usize;
         // A linear model has no initial weights to draw.

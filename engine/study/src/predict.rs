@@ -18,6 +18,7 @@ use crate::config::ModelKind;
 use crate::error::Place;
 use crate::fit::result::{PREDICTOR, Predictor};
 use crate::fit::{Prepared, network, networks};
+use crate::modality::{Joined, completed};
 use crate::pool::use_threads;
 use crate::run_dir::{MODEL, RUN, RunRecord, SUMMARY};
 use crate::schema::missing;
@@ -32,6 +33,8 @@ pub struct Request {
     pub data: PathBuf,
     /// HDF5 group that holds the columns.
     pub group: Option<String>,
+    /// Tables of modalities by the name of their block, in place of those of the study; `None` where no patient has it.
+    pub blocks: Vec<(String, Option<PathBuf>)>,
     /// Columns of the table to carry over, such as a known outcome.
     pub keep: Vec<String>,
     /// Also the risk of each model.
@@ -53,7 +56,7 @@ pub fn predict(request: &Request) -> Result<Table, StudyError> {
     use_threads(request.threads);
     let mut run = Run::open(&request.run)?;
     let options = ReadOptions { group: request.group.clone(), ..ReadOptions::default() };
-    let table = read(&request.data, &options)?;
+    let table = run.joined(read(&request.data, &options)?, &request.blocks)?;
     let strata = !request.survival_at.is_empty() && !run.predictor.strata.is_empty();
     run.baseline(&request.survival_at)?;
     let schema = run.schema(strata)?;
@@ -129,6 +132,56 @@ impl Run {
         Ok(Self { path: path.to_owned(), study: record.config, predictor, model, bags: None })
     }
 
+    /// The patients with their modalities. Patients that have no row in the table of one are without it.
+    fn joined(&self, table: Table, given: &[(String, Option<PathBuf>)]) -> Result<Table, StudyError> {
+        let apart = self.study.apart();
+        if let Some((name, _)) = given.iter().find(|(name, _)| !apart.contains(&name.as_str())) {
+            let place = Place(format!("--block {name}"));
+            let message = format!("the run has no block \"{name}\" with a table of its own");
+            let hint = osteon_core::names::nearest(name, apart).map(|n| format!("did you mean \"{n}\"?"));
+            return Err(StudyError::Config { place, message, hint });
+        }
+        let mut joined = Joined { own: table.columns().len(), table, apart: Vec::new(), absent: Vec::new() };
+        for block in self.study.data.block.iter().filter(|b| apart.contains(&b.name.as_str())) {
+            let file = match given.iter().find(|(name, _)| *name == block.name) {
+                Some((_, given)) => given.clone(),
+                None if block.file.is_some() => block.file.clone(),
+                None => {
+                    let reason = format!("each site had its own table of \"{}\"", block.name);
+                    let hint = "name that of these patients with --block NAME=FILE, or NAME= if none has it";
+                    return Err(StudyError::Prediction { path: self.path.clone(), reason, hint });
+                }
+            };
+            // Others than those asked for may be in the table.
+            let Some(file) = file else { continue };
+            joined.add(&self.study, block, &file, true)?;
+            let trained: Vec<String> = self
+                .features()
+                .into_iter()
+                .filter(|c| c.masked && c.block == block.name)
+                .map(|c| c.name)
+                .collect();
+            let found = joined.apart.last().map(|(_, names)| names.as_slice()).unwrap_or_default();
+            let other = trained.iter().find(|name| !found.contains(name));
+            let reason = match other {
+                _ if found.len() != trained.len() => {
+                    format!("has {} values, the run learnt from {}", found.len(), trained.len())
+                }
+                Some(name) => format!("has no column for \"{name}\""),
+                None => continue,
+            };
+            let reason = format!("block \"{}\" of {} {reason}", block.name, file.display());
+            let hint = "reduce the slides as those of the run: same encoder, same vectors, same PCA model";
+            return Err(StudyError::Prediction { path: self.path.clone(), reason, hint });
+        }
+        completed(&joined.table, &Schema { columns: self.features() })
+    }
+
+    /// What every part was fitted on.
+    fn features(&self) -> Vec<ColumnSpec> {
+        self.predictor.preprocess[0].features.iter().map(|f| f.spec.clone()).collect()
+    }
+
     fn baseline(&self, times: &[f64]) -> Result<Option<&BaselineHazard>, StudyError> {
         if times.is_empty() {
             return Ok(None);
@@ -155,8 +208,7 @@ impl Run {
         if strata {
             columns.extend(data.strata.iter().map(|name| label(name, Role::Site)));
         }
-        // Every part was fitted on the same columns.
-        columns.extend(self.predictor.preprocess[0].features.iter().map(|f| f.spec.clone()));
+        columns.extend(self.features());
         let schema = Schema { columns };
         schema.validate()?;
         Ok(schema)

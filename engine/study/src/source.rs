@@ -5,35 +5,49 @@ use std::time::SystemTime;
 
 use crate::StudyError;
 
-/// A site's own file as it was when it was read. A site that withdraws its file withdraws from the run.
+/// A site's own files as they were when they were read. A site that withdraws one withdraws from the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    files: Vec<State>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct State {
     path: PathBuf,
     bytes: u64,
     modified: Option<SystemTime>,
 }
 
-impl Source {
-    /// Describes a file.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn of(path: &Path) -> Result<Self, StudyError> {
+impl State {
+    fn of(path: &Path) -> Result<Self, StudyError> {
         let data = std::fs::metadata(path).map_err(StudyError::io("read", path))?;
         Ok(Self { path: path.to_owned(), bytes: data.len(), modified: data.modified().ok() })
     }
+}
 
-    /// Checks that the file is there and was not written to since.
+impl Source {
+    /// Describes files.
     ///
     /// # Errors
-    /// If it was removed or changed.
+    /// If one is not there.
+    pub fn of<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<Self, StudyError> {
+        Ok(Self { files: paths.into_iter().map(State::of).collect::<Result<_, _>>()? })
+    }
+
+    /// Checks that the files are there and were not written to since.
+    ///
+    /// # Errors
+    /// If one was removed or changed.
     pub fn check(&self) -> Result<(), StudyError> {
-        let what = match Self::of(&self.path) {
-            Ok(now) if now == *self => return Ok(()),
-            Ok(_) => "changed",
-            Err(_) => "removed",
-        };
-        Err(StudyError::SiteTable { path: self.path.clone(), what })
+        for file in &self.files {
+            let what = match State::of(&file.path) {
+                Ok(now) if now == *file => continue,
+                Ok(_) => "changed",
+                Err(_) => "removed",
+            };
+            return Err(StudyError::SiteTable { path: file.path.clone(), what });
+        }
+        Ok(())
     }
 }
 
@@ -45,9 +59,12 @@ mod tests {
     fn a_table_that_goes_or_grows_is_noticed() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a.csv");
-        assert!(Source::of(&path).is_err());
+        let other = dir.path().join("b.csv");
+        std::fs::write(&other, "y\n1\n").expect("written");
+        let of = || Source::of([other.as_path(), path.as_path()]);
+        assert!(of().is_err());
         std::fs::write(&path, "x\n1\n").expect("written");
-        let source = Source::of(&path).expect("there");
+        let source = of().expect("there");
         source.check().expect("unchanged");
         std::fs::write(&path, "x\n1\n2\n").expect("written");
         assert!(

@@ -14,6 +14,7 @@ use crate::config::{Arm, Features, ModelKind, SiteSource};
 use crate::engine::Engine;
 use crate::fit::result::Fit;
 use crate::fit::{Fitted, Job, fit};
+use crate::modality::files;
 use crate::pool::use_threads;
 use crate::run_dir::{CHECKPOINTS, Input, MpiRecord, Opened, RunDir, RunRecord};
 use crate::status::{Granted, StatusFile, Watched};
@@ -196,6 +197,10 @@ fn tell(cohorts: &Cohorts, comm: &Comm, watch: &dyn Watch) {
     watch.say(&format!("{patients} training patients with {events} events{here}"));
     for site in &cohorts.sites {
         site.train.warnings.iter().for_each(|w| watch.warn(&w.to_string()));
+        for (block, without) in site.train.without() {
+            let (name, n) = (&site.name, site.train.n);
+            watch.say(&format!("{block}: {without} of {n} training patients of site {name} are without it"));
+        }
     }
 }
 
@@ -310,6 +315,6 @@ fn timing(
 fn inputs(study: &Study) -> Result<Vec<Input>, StudyError> {
     match &study.federation.site {
         Some(SiteSource::Files(_)) => Ok(Vec::new()),
-        _ => study.data.path.iter().map(|p| Input::of(p)).collect(),
+        _ => study.data.path.iter().chain(files(study, None).values()).map(|p| Input::of(p)).collect(),
     }
 }

@@ -45,6 +45,7 @@ fn predicted(dir: &Path) -> Table {
         run: dir.join("run"),
         data: dir.join("cohort.csv"),
         group: None,
+        blocks: Vec::new(),
         keep: Vec::new(),
         per_problem: true,
         survival_at: vec![0.0, 400.0],

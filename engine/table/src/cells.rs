@@ -57,6 +57,19 @@ impl Cells {
             Self::Bool(values) => values[row].map_or(Cell::Missing, Cell::Bool),
         }
     }
+
+    /// The cells of these rows; no row is a missing cell.
+    pub(crate) fn picked(&self, rows: &[Option<usize>]) -> Self {
+        fn pick<T: Copy>(cells: &[Option<T>], rows: &[Option<usize>]) -> Vec<Option<T>> {
+            rows.iter().map(|r| r.and_then(|r| cells[r])).collect()
+        }
+        match self {
+            Self::Text(texts) => Self::Text(rows.iter().map(|r| r.and_then(|r| texts.get(r))).collect()),
+            Self::Float(values) => Self::Float(pick(values, rows)),
+            Self::Int(values) => Self::Int(pick(values, rows)),
+            Self::Bool(values) => Self::Bool(pick(values, rows)),
+        }
+    }
 }
 
 /// A column of texts in one buffer: a wide CSV file has too many cells for a `String` each.

@@ -33,7 +33,7 @@ impl Merge {
         let finish = self.models.finish()?;
         if finish.needs_products() && scatter.is_none() {
             let text = "the parts were reduced without sums of products, so no PCA can be fitted".to_owned();
-            let hint = "give --pca or --kmeans to `slides reduce --shard` too".to_owned();
+            let hint = "give --pca, --kmeans or --gmm to `slides reduce --shard` too".to_owned();
             return Err(CommandError::Plain(text, ExitCode::Usage, Some(hint)));
         }
         let (vectors, faults) = sorted(entries);

@@ -11,7 +11,7 @@ use osteon_imaging::slides::{
     Finish, Models, SlideEntry, SlideFault, SlideVectors, quality, write, write_faults,
 };
 use osteon_pipeline::Outcome;
-use osteon_slides::{Pca, SlidesError};
+use osteon_slides::{Mixture, Pca, SlidesError};
 use osteon_study::watch::Watch;
 
 use crate::failure::CommandError;
@@ -31,9 +31,21 @@ pub struct ModelArgs {
     /// Add the share of tiles of each of K prototypes, found by k-means
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub kmeans: Option<u32>,
-    /// Most steps of k-means; each reads the tiles once more
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "kmeans")]
+    /// Most steps of k-means, also of that with which a mixture begins; each reads the tiles once more
+    #[arg(long, value_name = "N", default_value_t = 20)]
     pub kmeans_steps: u32,
+    /// Fit a mixture of K normal distributions with diagonal covariance to the tiles and add its weights in each slide
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub gmm: Option<u32>,
+    /// Most steps of the mixture; each reads the tiles once more
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub gmm_steps: u32,
+    /// Add also the means of the components in each slide, K times the width of an embedding
+    #[arg(long)]
+    pub gmm_means: bool,
+    /// Use the mixture in this file (OUT.gmm.json of an earlier run) instead of fitting one
+    #[arg(long, value_name = "FILE", conflicts_with = "gmm")]
+    pub gmm_model: Option<PathBuf>,
     /// Add a random projection of the mean to this many dimensions
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub random_projection: Option<u32>,
@@ -57,6 +69,10 @@ impl ModelArgs {
             projection: self.random_projection.map(|k| k as usize),
             kmeans: self.kmeans.map(|k| k as usize),
             iterations: self.kmeans_steps as usize,
+            gmm: self.gmm.map(|k| k as usize),
+            gmm_model: self.gmm_model.as_deref().map(Mixture::read).transpose()?,
+            gmm_means: self.gmm_means,
+            gmm_iterations: self.gmm_steps as usize,
             seed: self.seed,
             min_slides: self.min_slides,
             key: self.key.clone(),

@@ -196,12 +196,14 @@ impl Reduce {
             self.save(&models, talk)?;
         }
         let mut worst = ExitCode::Ok;
-        let shares = models.prototypes.take();
+        let (shares, mixture) = (models.prototypes.take(), models.mixture.take());
         let mut first = 0;
         for site in &sites {
             let own: Vec<&SlideVectors> = site.vectors.iter().collect();
             models.prototypes =
                 shares.as_ref().map(|(p, counts)| (p.clone(), counts[first..first + own.len()].to_vec()));
+            models.mixture =
+                mixture.as_ref().map(|(m, found)| (m.clone(), found[first..first + own.len()].to_vec()));
             first += own.len();
             let code = conclude(&site.out, &own, &site.faults, &models, talk)?;
             worst = if code as u8 > worst as u8 { code } else { worst };
@@ -264,7 +266,7 @@ impl Reduce {
     }
 }
 
-/// Writes a fitted PCA beside the table, and says what there is to say.
+/// Writes fitted models beside the table, and says what there is to say.
 pub fn save(out: &Path, models: &Models, talk: &Talk) -> Result<(), CommandError> {
     models.warnings.iter().for_each(|w| talk.warn(w));
     if let Some(pca) = &models.pca {
@@ -278,6 +280,13 @@ pub fn save(out: &Path, models: &Models, talk: &Talk) -> Result<(), CommandError
             pca.slides
         );
         talk.say(&text);
+    }
+    if let Some((mixture, _)) = &models.mixture {
+        mixture.write(&beside(out, "gmm.json"))?;
+        if let Some(last) = mixture.log_likelihood.last() {
+            let (k, steps) = (mixture.weights.len(), mixture.log_likelihood.len());
+            talk.say(&format!("{k} components, {last:.3} of log-likelihood a tile after {steps} steps"));
+        }
     }
     Ok(())
 }

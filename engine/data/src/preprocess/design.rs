@@ -93,6 +93,10 @@ impl FittedPreprocess {
                     )));
                 }
                 for (j, output) in fitted.outputs.iter().enumerate() {
+                    // Nothing was learnt for a mask that no training patient had set.
+                    if output.encoding == Encoding::Missing && fitted.missing == 0 {
+                        continue;
+                    }
                     let encoded = output.encoding.apply(value, fitted.fill);
                     x[row * p + offset + j] = (encoded - output.centre) / output.scale;
                 }

@@ -91,8 +91,16 @@ impl FittedPreprocess {
         }
         fill_numbers(spec, &columns, &mut features, n, reduce)?;
         fill_levels(spec, &columns, &mut features, reduce)?;
+        let mut masked = Vec::new();
         for feature in &mut features {
             feature.outputs = outputs(spec, feature);
+            let ColumnSpec { block, masked: whole, .. } = &feature.spec;
+            if *whole && !masked.contains(block) {
+                masked.push(block.clone());
+                if feature.missing > 0 || spec.constant_masks {
+                    feature.outputs.push(output(format!("{block}_missing"), Encoding::Missing));
+                }
+            }
         }
         let constant = scale(spec, &columns, &mut features, n, reduce)?;
         Ok(Self { spec: *spec, n, features, constant })
@@ -172,10 +180,13 @@ fn fill_levels(
     Ok(())
 }
 
-/// The columns a feature gives, not yet scaled.
+fn output(name: String, encoding: Encoding) -> FittedOutput {
+    FittedOutput { name, encoding, centre: 0.0, scale: 1.0 }
+}
+
+/// The columns a feature gives, not yet scaled; the mask of its block is not among them.
 fn outputs(spec: &Preprocess, feature: &FittedFeature) -> Vec<FittedOutput> {
     let name = &feature.spec.name;
-    let output = |name: String, encoding| FittedOutput { name, encoding, centre: 0.0, scale: 1.0 };
     let mut outputs = match &feature.spec.kind {
         Kind::Categorical { levels } => {
             let skip = usize::from(spec.drop == Drop::First);
@@ -184,7 +195,7 @@ fn outputs(spec: &Preprocess, feature: &FittedFeature) -> Vec<FittedOutput> {
         }
         _ => vec![output(name.clone(), Encoding::Value)],
     };
-    if spec.indicators && feature.missing > 0 {
+    if spec.indicators && feature.missing > 0 && !feature.spec.masked {
         outputs.push(output(format!("{name}_missing"), Encoding::Missing));
     }
     outputs

@@ -79,6 +79,9 @@ pub struct Preprocess {
     pub drop: Drop,
     /// Adds a 0/1 column for each feature that has missing values among the training rows.
     pub indicators: bool,
+    /// The mask of a modality is a column even where no training patient lacks it, so that every part of a study
+    /// (folds, single sites) has the same columns. A linear model without a penalty cannot bear such a column.
+    pub constant_masks: bool,
 }
 
 /// How one feature gives one column of the design.
@@ -89,7 +92,7 @@ pub enum Encoding {
     Value,
     /// 1 if the feature has this level (by code).
     Level(u32),
-    /// 1 if the feature is missing.
+    /// 1 if the feature is missing; of a masked block, its first feature stands for all.
     Missing,
 }
 
@@ -97,7 +100,7 @@ pub enum Encoding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FittedOutput {
-    /// Name: the feature's, or `feature=level`, or `feature_missing`.
+    /// Name: the feature's, or `feature=level`, `feature_missing` or `block_missing`.
     pub name: String,
     /// How the feature is encoded.
     pub encoding: Encoding,

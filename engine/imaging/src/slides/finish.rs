@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use osteon_core::{FixedSums, Reduce};
 use osteon_federate::{Comm, CommReduce, FederateError};
 use osteon_pipeline::{Journal, journal_of};
-use osteon_slides::{Fit, Level, Pca, Projection, Prototypes, Scatter, Slide, SlidesError};
-use rayon::prelude::*;
+use osteon_slides::{Fit, Level, Mixture, Pca, Projection, Prototypes, Scatter, SlidesError};
 
 use super::batch::{SlideEntry, SlideFault, SlideVectors};
+use super::clusters;
 use super::gathered::{self, gathered_of};
 use crate::error::ImagingError;
 
@@ -30,6 +29,14 @@ pub struct Finish {
     pub kmeans: Option<usize>,
     /// Most steps of k-means.
     pub iterations: usize,
+    /// Components of a mixture to fit.
+    pub gmm: Option<usize>,
+    /// A mixture fitted before, used instead.
+    pub gmm_model: Option<Mixture>,
+    /// Whether the means of the components in each case are wanted beside their weights.
+    pub gmm_means: bool,
+    /// Most steps of the fit of a mixture.
+    pub gmm_iterations: usize,
     /// Seed of the projection and of the first prototypes.
     pub seed: u64,
     /// Least slides of a site whose sums leave it.
@@ -49,14 +56,25 @@ pub struct Models {
     pub projection: Option<Projection>,
     /// Prototypes, and the tiles of each for every case.
     pub prototypes: Option<(Prototypes, Vec<Vec<u64>>)>,
+    /// The mixture, and for every case the weights of its components and, if asked for, their means.
+    pub mixture: Option<(Mixture, Vec<Components>)>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// The components of a mixture in a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Components {
+    /// Their weights `[K]`.
+    pub weights: Vec<f64>,
+    /// Their means `[K, D]`; empty where not asked for.
+    pub means: Vec<f64>,
 }
 
 impl Finish {
     /// Whether sums of products are needed.
     pub fn needs_products(&self) -> bool {
-        self.model.is_none() && (self.pca.is_some() || self.kmeans.is_some())
+        self.model.is_none() && (self.pca.is_some() || self.kmeans.is_some() || self.gmm.is_some())
     }
 }
 
@@ -143,14 +161,38 @@ pub fn fit(
         whole.reduce(&CommReduce(comm))?;
         let most = usize::try_from(whole.tiles().saturating_sub(1)).unwrap_or(usize::MAX).min(width);
         let components = finish.pca.unwrap_or(DRAWN_ALONG.min(most));
-        models.pca = Some(Pca::fit(&whole, Fit { components }, encoder)?);
+        models.pca = Some(Pca::fit(&whole, Fit { components }, encoder.clone())?);
     }
-    if let Some(k) = finish.kmeans {
-        let pca =
-            models.pca.as_ref().ok_or_else(|| SlidesError::Model("k-means needs a PCA to begin".into()))?;
-        let start = Prototypes::draw(pca, k, finish.seed);
-        models.prototypes = Some(lloyd(start, cases, width, finish, comm)?);
+    let begun = |k: usize| {
+        let pca = models.pca.as_ref();
+        let pca = pca.ok_or_else(|| SlidesError::Model("prototypes need a PCA to begin".into()))?;
+        Ok::<_, ImagingError>((pca.clone(), clusters::kmeans(k, pca, cases, finish, comm)?))
+    };
+    let prototypes = finish.kmeans.map(&begun).transpose()?;
+    let mixture = match (&finish.gmm_model, finish.gmm) {
+        (Some(mixture), _) => {
+            let fits = mixture.width == width
+                && (mixture.encoder.is_none() || encoder.is_none() || mixture.encoder == encoder);
+            let of = (mixture.width, &mixture.encoder);
+            let text =
+                || format!("the mixture is of {} values and encoder {:?}, the slides of {named}", of.0, of.1);
+            comm.agree(shared(if fits { Ok(()) } else { Err(SlidesError::Model(text())) }))?;
+            Some(mixture.clone())
+        }
+        (None, Some(k)) => {
+            let start = match &prototypes {
+                Some(found) if finish.kmeans == Some(k) => found.clone(),
+                _ => begun(k)?,
+            };
+            Some(clusters::mixture(&start.1, &start.0, cases, finish, comm)?)
+        }
+        (None, None) => None,
+    };
+    if let Some(mixture) = mixture {
+        let described = clusters::described(&mixture, cases, finish, comm)?;
+        models.mixture = Some((mixture, described));
     }
+    models.prototypes = prototypes.map(|(_, found)| found);
     if finish.pca.is_none() && finish.model.is_none() {
         models.pca = None;
     }
@@ -183,59 +225,8 @@ fn agreed(own: Option<Kind>, comm: &Comm) -> Result<Kind, ImagingError> {
 }
 
 /// An error of this rank in the form that all ranks are told.
-fn shared<T>(result: Result<T, SlidesError>) -> Result<T, FederateError> {
+pub(super) fn shared<T>(result: Result<T, SlidesError>) -> Result<T, FederateError> {
     result.map_err(|e| FederateError::from(ImagingError::from(e)))
-}
-
-/// k-means over all cases that are fitted to; then the tiles of each prototype in every case.
-fn lloyd(
-    mut prototypes: Prototypes,
-    cases: &[&SlideVectors],
-    width: usize,
-    finish: &Finish,
-    comm: &Comm,
-) -> Result<(Prototypes, Vec<Vec<u64>>), ImagingError> {
-    let k = prototypes.centres.len();
-    let fitted: Vec<&SlideVectors> = cases.iter().copied().filter(|c| c.fit && c.tiles > 0).collect();
-    let assign = |prototypes: &Prototypes, case: &SlideVectors| {
-        let mut counts = vec![0u64; k];
-        let mut sums = vec![0.0; k * width];
-        for file in &case.files {
-            let slide = Slide::open(file, finish.key.as_deref())?;
-            if slide.tiles() > 0 {
-                let found = prototypes.assign(&slide)?;
-                counts.iter_mut().zip(found.counts).for_each(|(a, b)| *a += b);
-                sums.iter_mut().zip(found.sums).for_each(|(a, b)| *a += b);
-            }
-        }
-        Ok::<_, SlidesError>((counts, sums))
-    };
-    for _ in 0..finish.iterations {
-        let empty = || (vec![0u64; k], FixedSums::new(k * width));
-        let own =
-            fitted.par_iter().map(|case| assign(&prototypes, case)).try_fold(empty, |mut total, found| {
-                let (counts, sums) = found?;
-                total.0.iter_mut().zip(counts).for_each(|(a, b)| *a += b);
-                total.1.add(&sums);
-                Ok::<_, SlidesError>(total)
-            });
-        let own = own.try_reduce(empty, |mut a, b| {
-            a.0.iter_mut().zip(&b.0).for_each(|(a, b)| *a += b);
-            a.1.merge(&b.1);
-            Ok(a)
-        });
-        let (mut counts, mut sums) = comm.agree(shared(own))?;
-        let reduce = CommReduce(comm);
-        reduce.count(&mut counts).map_err(SlidesError::from)?;
-        sums.reduce(&reduce).map_err(SlidesError::from)?;
-        if !prototypes.step(&counts, &sums) {
-            break;
-        }
-    }
-    let shares = cases.par_iter().map(|case| assign(&prototypes, case).map(|(counts, _)| counts));
-    let shares = shares.collect::<Result<Vec<_>, SlidesError>>();
-    let shares = comm.agree(shared(shares))?;
-    Ok((prototypes, shares))
 }
 
 /// The entries and, if there are any, the sums of the parts of a batch, each named by its table or its journal.

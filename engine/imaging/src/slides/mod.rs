@@ -6,6 +6,7 @@
 
 mod batch;
 mod cases;
+mod clusters;
 mod finish;
 mod gathered;
 mod output;
@@ -13,7 +14,7 @@ mod quality;
 
 pub use batch::{SlideBatch, SlideEntry, SlideFault, SlideVectors};
 pub use cases::{FitOn, SlideCase, SlideCases};
-pub use finish::{Finish, Models, fit, merge};
+pub use finish::{Components, Finish, Models, fit, merge};
 pub use gathered::{Gathered, gathered_of};
 pub use output::{write, write_faults};
 pub use quality::{Quality, quality};

@@ -8,7 +8,7 @@ use osteon_table::array::{Block, write_blocks};
 use osteon_table::{Column, Table};
 
 use super::batch::{SlideFault, SlideVectors};
-use super::finish::Models;
+use super::finish::{Components, Models};
 use crate::error::ImagingError;
 
 /// Writes slide, patient, site where there is one, tiles, then the vectors. In HDF5 each reduction is a 2-D data set;
@@ -67,6 +67,20 @@ fn blocks(cases: &[&SlideVectors], models: &Models) -> Vec<Block> {
             width: prototypes.centres.len(),
             values: share.collect(),
         });
+    }
+    if let Some((_, described)) = &models.mixture {
+        let mut gmm = |name: &str, of: fn(&Components) -> &Vec<f64>| {
+            let width = described.iter().map(|d| of(d).len()).max().unwrap_or(0);
+            let row = |(case, d): (&SlideVectors, &Components)| {
+                if case.tiles > 0 { of(d).clone() } else { vec![f64::NAN; width] }
+            };
+            let values = cases.iter().copied().zip(described).flat_map(row).collect();
+            if width > 0 {
+                blocks.push(Block { name: name.into(), width, values });
+            }
+        };
+        gmm("gmm", |d| &d.weights);
+        gmm("gmm_mean", |d| &d.means);
     }
     blocks
 }

@@ -6,8 +6,8 @@ use osteon_federate::aggregate::mask::LEAST_SITES;
 use osteon_federate::strategies::{Entry, REGISTRY, Sends, entry};
 
 use super::{
-    Arm, Batch, Features, Impute, ModelKind, OnSiteFailure, Optimizer, Scale, Seeds, SiteSource, Strategy,
-    Study, TimeBins,
+    Arm, Batch, Block, Features, Impute, ModelKind, OnSiteFailure, Optimizer, Scale, Seeds, SiteSource,
+    Strategy, Study, TimeBins, Unknown,
 };
 
 /// Widest hidden layer.
@@ -71,7 +71,9 @@ fn data(study: &Study, f: &mut Faults) {
         "give one table in data.path, or one per site in [[federation.site]]",
     );
     f.unless(data.path.as_ref().is_none_or(|p| !p.as_os_str().is_empty()), "data.path", "is empty");
-    let one_of = data.block.is_empty() || data.features == Features::All;
+    let apart = study.apart();
+    let of_cohort = |b: &&Block| !apart.contains(&b.name.as_str());
+    let one_of = !data.block.iter().any(|b| of_cohort(&b)) || data.features == Features::All;
     f.unless(one_of, "data.features", "excludes [[data.block]]: list each feature once");
     if let Features::Names(names) = &data.features {
         f.unless(!names.is_empty(), "data.features", "is empty: a model needs a column");
@@ -82,8 +84,44 @@ fn data(study: &Study, f: &mut Faults) {
         }
     }
     f.unless(distinct(data.block.iter().map(|b| &b.name)), "data.block", "has two blocks of one name");
-    f.unless(data.block.iter().all(|b| !b.features.is_empty()), "data.block", "has a block without features");
+    let named = |b: &Block| !of_cohort(&b) || !b.features.is_empty();
+    f.hint(
+        data.block.iter().all(named),
+        "data.block",
+        "has a block without features",
+        "list its columns, or name its own table: file = \"slides.h5\"",
+    );
+    blocks_apart(study, &apart, f);
     f.unless(data.time != data.event, "data.event", "is the column of the time");
+}
+
+/// Blocks with tables of their own.
+fn blocks_apart(study: &Study, apart: &[&str], f: &mut Faults) {
+    const KEY: &str = "data.block";
+    let data = &study.data;
+    for block in &data.block {
+        f.unless(!block.name.is_empty(), KEY, "has a block without a name");
+        let alone =
+            apart.contains(&block.name.as_str()) || (block.key.is_none() && block.unknown == Unknown::Refuse);
+        f.unless(alone, KEY, format!("`key` and `unknown` of block \"{}\" need its `file`", block.name));
+    }
+    f.hint(
+        apart.is_empty() || data.id.is_some(),
+        KEY,
+        "has a block with a table of its own, and no column names the patients",
+        "set data.id to the column of the patient",
+    );
+    let Some(SiteSource::Files(files)) = &study.federation.site else { return };
+    f.hint(
+        data.block.iter().all(|b| b.file.is_none()),
+        KEY,
+        "has a block with one file for sites that have files of their own",
+        "give each site its own: blocks = { wsi = \"slides.h5\" } in [[federation.site]]",
+    );
+    for name in files.iter().flat_map(|s| s.blocks.keys()) {
+        let known = data.block.iter().any(|b| b.name == *name);
+        f.unless(known, "federation.site", format!("blocks names \"{name}\", which is no [[data.block]]"));
+    }
 }
 
 fn split(study: &Study, f: &mut Faults) {

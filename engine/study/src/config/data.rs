@@ -66,14 +66,42 @@ impl Default for Data {
     }
 }
 
-/// A modality: a named block of feature columns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A modality: a named block of feature columns, of the table of patients or of a table of its own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Block {
     /// Name of the modality: clinical, genomic, pet, wsi, ...
     pub name: String,
-    /// Its columns; a name may end in `*`.
+    /// Its columns; a name may end in `*`. Of a table of its own, all columns where none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
+    /// Table of its own, a row per patient, such as `osteon slides reduce --by patient` writes: patients without a row
+    /// are masked. Sites with files name theirs in `blocks` of `[[federation.site]]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Column of the patient in that table; `data.id` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What becomes of its patients that are not in the cohort.
+    #[serde(skip_serializing_if = "Unknown::is_default")]
+    pub unknown: Unknown,
+}
+
+/// What becomes of the patients of a modality that are not in the cohort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// They are faults.
+    #[default]
+    Refuse,
+    /// They are left out.
+    Ignore,
+}
+
+impl Unknown {
+    fn is_default(&self) -> bool {
+        *self == Self::Refuse
+    }
 }
 
 /// What is known of a column beyond its values; an absent key is inferred.

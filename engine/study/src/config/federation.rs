@@ -1,7 +1,8 @@
 //! `[federation]`: who the sites are and how they work together.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -148,6 +149,16 @@ pub struct SiteFile {
     pub name: String,
     /// Its table of patients.
     pub path: PathBuf,
+    /// Its tables of modalities, by the name of the block; a site without one has no patient with the modality.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocks: BTreeMap<String, PathBuf>,
+}
+
+impl SiteFile {
+    /// All its tables.
+    pub fn tables(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.path.as_path()).chain(self.blocks.values().map(PathBuf::as_path))
+    }
 }
 
 impl Serialize for SiteSource {

@@ -17,7 +17,7 @@ mod train;
 mod values;
 
 pub use bags::Bags;
-pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform};
+pub use data::{Block, Column, ColumnKind, Data, TimeUnit, Transform, Unknown};
 pub use federation::{
     Federation, LocalState, OnSiteFailure, Privacy, Reveals, SiteFile, SiteSource, SiteWeights, Strategy,
     TimeBins,
@@ -54,6 +54,16 @@ pub struct Study {
 }
 
 impl Study {
+    /// Names of the blocks that have a table of their own.
+    pub fn apart(&self) -> Vec<&str> {
+        let files = match &self.federation.site {
+            Some(SiteSource::Files(files)) => files.as_slice(),
+            _ => &[],
+        };
+        let apart = |b: &&Block| b.file.is_some() || files.iter().any(|s| s.blocks.contains_key(&b.name));
+        self.data.block.iter().filter(apart).map(|b| b.name.as_str()).collect()
+    }
+
     /// Whether sites may share what depends on single event times: they are simulated, times are
     /// binned, or it is accepted.
     pub fn may_share_times(&self) -> bool {

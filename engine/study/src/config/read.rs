@@ -153,9 +153,15 @@ fn absolute_paths(table: &mut Table, base: &Path) {
     for key in ["folder", "table"] {
         fix(table.get_mut("bags").and_then(|b| b.get_mut(key)));
     }
+    let blocks = table.get_mut("data").and_then(|d| d.get_mut("block"));
+    for block in blocks.and_then(Value::as_array_mut).into_iter().flatten() {
+        fix(block.get_mut("file"));
+    }
     let sites = table.get_mut("federation").and_then(|f| f.get_mut("site"));
     for site in sites.and_then(Value::as_array_mut).into_iter().flatten() {
         fix(site.get_mut("path"));
+        let blocks = site.get_mut("blocks").and_then(Value::as_table_mut);
+        blocks.into_iter().flatten().for_each(|(_, path)| fix(Some(path)));
     }
 }
 

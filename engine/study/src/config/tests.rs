@@ -198,3 +198,34 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn blocks_with_a_table_of_their_own() {
+    let own = "[data]\npath = \"c.csv\"\nid = \"p\"\n[[data.block]]\nname = \"wsi\"\nfile = \"s.h5\"\n";
+    let loaded = load(own, &["data.features=[\"age\"]"]).expect("a study");
+    assert_eq!(loaded.study.apart(), ["wsi"]);
+    assert_eq!(loaded.study.data.block[0].file.as_deref(), Some(Path::new("/study/s.h5")));
+    assert_eq!(load(&loaded.to_toml().expect("text"), &[]).expect("a study").study, loaded.study);
+    let anonymous = own.replace("id = \"p\"\n", "");
+    assert!(refused(&anonymous, &[]).contains("no column names the patients|set data.id"));
+    let bare = own.replace("file = \"s.h5\"\n", "");
+    assert!(
+        refused(&bare, &[]).contains("has a block without features|list its columns, or name its own table")
+    );
+    let keyed = bare + "features = [\"age\"]\nkey = \"p\"\n";
+    assert!(refused(&keyed, &[]).contains("`key` and `unknown` of block \"wsi\" need its `file`"));
+    let sites = |of: &str| {
+        let data = "[data]\nid = \"p\"\n[[data.block]]\nname = \"wsi\"\nkey = \"patient\"\n";
+        format!("{data}[[federation.site]]\nname = \"a\"\npath = \"a.csv\"\n{of}")
+    };
+    let study = load(&sites("blocks = { wsi = \"s.h5\" }\n"), &[]).expect("a study").study;
+    assert_eq!(study.apart(), ["wsi"]);
+    let Some(SiteSource::Files(files)) = &study.federation.site else { panic!("files") };
+    assert_eq!(files[0].tables().last(), Some(Path::new("/study/s.h5")));
+    assert!(
+        refused(&sites("blocks = { wsi = \"s.h5\", pet = \"s.h5\" }\n"), &[])
+            .contains("names \"pet\", which is no [[data.block]]")
+    );
+    let shared = sites("blocks = { wsi = \"s.h5\" }\n").replacen("key =", "file = \"all.h5\"\nkey =", 1);
+    assert!(refused(&shared, &[]).contains("has a block with one file for sites"));
+}

@@ -103,6 +103,7 @@ pub(crate) fn preprocessing(study: &Study) -> preprocess::Preprocess {
             false => Drop::None,
         },
         indicators: asked.indicators,
+        constant_masks: study.model.kind == ModelKind::Deepsurv,
     }
 }
 
