@@ -61,9 +61,10 @@ impl Op for ComponentsOp {
     fn cases(&self) -> Vec<Case> {
         let kinds = (0..3usize).zip(["faces", "edges", "corners"]);
         // One part that is one voxel wide: columns of y joined at their ends by turns.
-        let (nx, ny) = (63, 40);
-        let bend = |x: usize| if x / 2 % 2 == 0 { 0 } else { ny - 1 };
-        let snake = (0..nx * ny).map(|v| u32::from(v % nx % 2 == 0 || v / nx == bend(v % nx))).collect();
+        let (nx, ny) = (63usize, 40);
+        let bend = |x: usize| if (x / 2).is_multiple_of(2) { 0 } else { ny - 1 };
+        let snake =
+            (0..nx * ny).map(|v| u32::from((v % nx).is_multiple_of(2) || v / nx == bend(v % nx))).collect();
         let snake = Case::new("snake").with(Tensor::u32("level", &[1, ny, nx], snake));
         let with = |(kind, name): (usize, &'static str)| {
             of_levels().into_iter().chain([snake.clone()]).map(move |mut case| {
