@@ -67,6 +67,7 @@ sanitizer() {
   local bad=0
   for tool in memcheck racecheck initcheck; do
     for test in 'cox_nll::cuda::random' 'linear::cuda::odd' 'batch_norm::cuda::n17' 'schedule::cuda::s3' \
+      'glszm::cuda::few_levels' 'diameter::cuda::few_levels' \
       'training::cuda::as the processor, mini-batches, batch norm'; do
       echo "== $tool $test"
       timeout "$((LIMIT / 8))" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bin" "$test" --test-threads 1 2>&1 || bad=1

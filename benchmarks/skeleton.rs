@@ -17,6 +17,8 @@ pub enum Grid {
     Pet,
     /// 512 x 512 x 700 voxels of 0.977 x 0.977 x 1.5 mm.
     Ct,
+    /// 50 x 50 x 88 voxels of 16 x 16 x 12 mm, to try a script on.
+    Coarse,
 }
 
 /// A bone: points in mm joined by rods of one radius.
@@ -65,6 +67,7 @@ fn geometry(grid: Grid) -> Geometry {
     let (size, spacing) = match grid {
         Grid::Pet => ([200, 200, 350], [4.0, 4.0, 3.0]),
         Grid::Ct => ([512, 512, 700], [0.977, 0.977, 1.5]),
+        Grid::Coarse => ([50, 50, 88], [16.0, 16.0, 12.0]),
     };
     let mut geometry = Geometry::aligned(size, spacing);
     for k in 0..2 {

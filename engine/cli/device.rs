@@ -3,12 +3,15 @@
 use std::str::FromStr;
 
 use osteon_core::ExitCode;
-use osteon_kernels::backend::{self, Request};
+use osteon_kernels::backend::{self, Backend, Choice, DeviceError, Request, Shared};
+use osteon_radiomics::Params;
 use osteon_study::Study;
 use osteon_study::engine::Engine;
+use osteon_study::watch::Watch;
 
 use crate::failure::CommandError;
 use crate::launcher;
+use crate::talk::Talk;
 
 /// Where to compute. An index counts the devices of a kind from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +31,37 @@ impl Device {
         if self.0 == Request::Cpu {
             return Ok(Engine::processor());
         }
-        let choice = backend::choose(self.0, launcher::local_rank(), &backend::devices())?;
+        let choice = self.choose()?;
         let engine = Engine::open(&choice.device)?;
         Ok(if auto { engine.because(choice.reason) } else { engine })
+    }
+
+    /// Opens what features of images are computed on, if it is not the processor, and says what it is. Only `auto` gives
+    /// way to the processor, for parameters that have no device version.
+    ///
+    /// # Errors
+    /// If the device is not there, refuses, or has no version of what is asked for.
+    pub fn for_extraction(self, params: &Params, talk: &Talk) -> Result<Option<Shared>, CommandError> {
+        let (auto, forced) = (self.0 == Request::Auto, params.needs_processor());
+        match forced {
+            _ if self.0 == Request::Cpu => return Ok(None),
+            Some(reason) if auto => {
+                talk.say(&format!("device: cpu ({reason})"));
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let Choice { device, reason } = self.choose()?;
+        if let Some(reason) = forced {
+            let (op, device, reason) = ("this extraction", device.to_string(), reason.to_owned());
+            return Err(DeviceError::Unsupported { op, device, reason }.into());
+        }
+        talk.say(&format!("device: {} ({reason})", device.request()));
+        Ok((device.backend != Backend::Cpu).then(|| Shared::open(&device)).transpose()?)
+    }
+
+    fn choose(self) -> Result<Choice, DeviceError> {
+        backend::choose(self.0, launcher::local_rank(), &backend::devices())
     }
 
     /// Refuses another device than the processor; `auto` is the processor here, and none is looked for.

@@ -26,6 +26,8 @@ extern "C" char __stop_cuda_shared[] __attribute__((weak, visibility("hidden")))
 
 // Fibres give way only at barriers: plain operations are atomic.
 inline unsigned atomicAdd(unsigned* at, unsigned amount) { return std::exchange(*at, *at + amount); }
+inline unsigned atomicMin(unsigned* at, unsigned other) { return std::exchange(*at, *at < other ? *at : other); }
+inline unsigned atomicMax(unsigned* at, unsigned other) { return std::exchange(*at, *at > other ? *at : other); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t(a) * b) >> 32; }
 template <class To, class From> To cuda_bits(From from) {
     To to;

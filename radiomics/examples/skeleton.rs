@@ -1,8 +1,8 @@
 //! Times the features of a generated whole skeleton, a line of JSON per item with the peak memory of
 //! the process, or writes the skeleton for other tools:
 //!
-//! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct whole|bones|filters|CLASS THREADS [SECONDS]`
-//! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct write FOLDER`
+//! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct|coarse whole|bones|filters|CLASS THREADS [SECONDS]`
+//! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct|coarse write FOLDER`
 
 use std::io::{self, Error};
 use std::path::Path;
@@ -21,7 +21,11 @@ use skeleton::{Grid, generate, merged, write};
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let argument = |k: usize| arguments.get(k).map_or("", String::as_str);
-    let grid = if argument(0) == "ct" { Grid::Ct } else { Grid::Pet };
+    let grid = match argument(0) {
+        "ct" => Grid::Ct,
+        "coarse" => Grid::Coarse,
+        _ => Grid::Pet,
+    };
     let what = argument(1);
     if what == "write" {
         return write(Path::new(argument(2)), grid);

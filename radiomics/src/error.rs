@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use osteon_core::{ExitCode, Failure};
+use osteon_kernels::backend::DeviceError;
 
 /// Why a case has no features.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,9 @@ pub enum RadiomicsError {
         /// Its value.
         value: f64,
     },
+    /// The device did not compute.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A parameter is unknown.
     #[error("unknown parameter \"{key}\"{}", nearest.as_ref().map_or(String::new(), |n| format!("; did you mean \"{n}\"?")))]
     UnknownKey {
@@ -130,6 +134,7 @@ impl Failure for RadiomicsError {
         match self {
             Self::Io { .. } => ExitCode::Io,
             Self::UnknownKey { .. } | Self::Setting { .. } => ExitCode::Usage,
+            Self::Device(error) => error.exit_code(),
             _ => ExitCode::Data,
         }
     }
@@ -145,6 +150,7 @@ impl Failure for RadiomicsError {
             Self::Voxel { .. } => {
                 "mask the voxel out, or repair the image: NaN would spread into some features only"
             }
+            Self::Device(error) => return error.hint(),
             Self::Label { .. } => "--labels all takes every label of the mask",
             _ => return None,
         };

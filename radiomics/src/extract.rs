@@ -1,17 +1,19 @@
 //! Features of the regions of one image.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
+use osteon_kernels::backend::{DeviceError, Shared};
 use rayon::prelude::*;
 
 use crate::diagnostics::{self, Diagnostics};
 use crate::error::RadiomicsError;
-use crate::features::{CLASSES, Case, Compute};
+use crate::features::{CLASSES, Case, Compute, Counted, levels_on};
 use crate::filters::{View, normalise};
 use crate::image::{Image, Labels};
 use crate::pet::pet;
 use crate::resample::resample;
-use crate::roi::{Region, Selection, Window, cropped, discretise};
+use crate::roi::{Region, Selection, Window, cropped, edges};
 use crate::settings::{Params, Settings};
 
 /// The features of one region, in the order of their columns.
@@ -37,6 +39,26 @@ pub fn extract(
     selection: &Selection,
     params: &Params,
 ) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
+    extract_on(None, image, labels, selection, params)
+}
+
+/// As [`extract`], to the bit: grey levels, their matrices, the surface and the distances of vertices are found on
+/// a device, the features here.
+///
+/// # Errors
+/// As [`extract`], and if the device has no version of what is asked for ([`Params::needs_processor`]). A region
+/// that is too large for the device has its own error.
+pub fn extract_on(
+    device: Option<&Shared>,
+    image: &Image,
+    labels: &Labels,
+    selection: &Selection,
+    params: &Params,
+) -> Result<Vec<Result<Row, RadiomicsError>>, RadiomicsError> {
+    if let (Some(device), Some(reason)) = (device, params.needs_processor()) {
+        let (op, device, reason) = ("this extraction", device.info().to_string(), reason.to_owned());
+        return Err(DeviceError::Unsupported { op, device, reason }.into());
+    }
     let settings = &params.settings;
     settings.check()?;
     if let Some(text) = image.geometry.difference(&labels.geometry, settings.geometry_tolerance) {
@@ -49,9 +71,9 @@ pub fn extract(
     let normal = settings.normalize.then(|| normalise(image, settings));
     let image = normal.as_ref().unwrap_or(image);
     let mut rows = if settings.resampled_spacing.is_none() && !settings.pre_crop {
-        rows(regions, image, params)?
+        rows(device, regions, image, params)?
     } else {
-        regions.into_par_iter().map(|region| own_part(&region, image, params)).collect()
+        regions.into_par_iter().map(|region| own_part(device, &region, image, params)).collect()
     };
     for ((row, before), uptake) in rows.iter_mut().zip(before).zip(uptake) {
         if let Ok(Row { diagnostics, features, .. }) = row {
@@ -77,10 +99,15 @@ fn provenance(image: &Image, labels: &Labels, regions: &[Region], params: &Param
 }
 
 /// The features of a region whose part of the image, and so what filters see, is its own.
-fn own_part(region: &Region, image: &Image, params: &Params) -> Result<Row, RadiomicsError> {
+fn own_part(
+    device: Option<&Shared>,
+    region: &Region,
+    image: &Image,
+    params: &Params,
+) -> Result<Row, RadiomicsError> {
     check(region, &params.settings)?;
     let (image, region) = part(region, image, &params.settings)?;
-    let mut row = rows(vec![region.clone()], &image, params)?.swap_remove(0)?;
+    let mut row = rows(device, vec![region.clone()], &image, params)?.swap_remove(0)?;
     if params.settings.additional_info && params.settings.resampled_spacing.is_some() {
         let values = region.values(&image)?;
         let mut entries = diagnostics::of_values("interpolated", &image);
@@ -147,6 +174,7 @@ type Features = Vec<(String, f64)>;
 
 /// The features of regions on the grid of the image.
 fn rows(
+    device: Option<&Shared>,
     regions: Vec<Region>,
     image: &Image,
     params: &Params,
@@ -162,8 +190,8 @@ fn rows(
     // The largest first, so that none of them is left for the end.
     present.sort_by_key(|(_, target)| Reverse(target.form.voxels.len()));
     let (forms, values) = rayon::join(
-        || present.par_iter().map(|(_, target)| of_form(&target.form, params)).collect::<Vec<_>>(),
-        || of_views(&present, image, params),
+        || present.par_iter().map(|(_, target)| of_form(device, &target.form, params)).collect::<Vec<_>>(),
+        || of_views(device, &present, image, params),
     );
     for (((k, target), form), values) in present.iter().zip(forms).zip(values?) {
         let label = target.form.label.clone();
@@ -183,6 +211,7 @@ fn rows(
 /// The features of all values of each target. Filters are taken one after the other, so that only
 /// one filter's images are in memory.
 fn of_views(
+    device: Option<&Shared>,
     targets: &[(usize, Target)],
     image: &Image,
     params: &Params,
@@ -196,8 +225,9 @@ fn of_views(
         let views = image_type.filter.images(image, window, &regions, &settings)?;
         all.par_iter_mut().zip(targets).with_max_len(1).for_each(|(features, (_, target))| {
             let Ok(before) = features else { return };
-            let found =
-                views.par_iter().map(|view| of_values(view, image, target.inner(), &settings, params));
+            let found = views
+                .par_iter()
+                .map(|view| of_values(device, view, image, target.inner(), &settings, params));
             match found.collect::<Result<Vec<_>, _>>() {
                 Ok(found) => before.extend(found.into_iter().flatten()),
                 Err(error) => *features = Err(error),
@@ -210,13 +240,13 @@ fn of_views(
 /// The features of the form of a region.
 ///
 /// # Errors
-/// If its shape in a plane is sought and it lies in none.
-fn of_form(region: &Region, params: &Params) -> Result<Features, RadiomicsError> {
+/// If its shape in a plane is sought and it lies in none, or the device fails.
+fn of_form(device: Option<&Shared>, region: &Region, params: &Params) -> Result<Features, RadiomicsError> {
     let mut all = Vec::new();
     for (class, wanted) in &params.features {
         let values = match CLASSES[*class].compute {
             Compute::OfValues(_) => continue,
-            Compute::OfForm(compute) => compute(region),
+            Compute::OfForm(compute) => compute(region, device)?,
             Compute::OfPlane(compute) => {
                 // As in PyRadiomics, the class has no columns otherwise.
                 let Some(axis) = params.settings.flat_axis() else { continue };
@@ -235,6 +265,7 @@ fn of_form(region: &Region, params: &Params) -> Result<Features, RadiomicsError>
 
 /// The features of the values of one filtered image.
 fn of_values(
+    device: Option<&Shared>,
     view: &View,
     image: &Image,
     region: &Region,
@@ -244,10 +275,21 @@ fn of_values(
     let whole = (&image.samples, Window::whole(image.geometry.size));
     let (samples, window) = view.part.as_ref().map_or(whole, |(samples, window)| (samples, *window));
     let values = region.values_in(samples, window)?;
-    let levels = discretise(&values, settings.bins(), samples, &region.label)?;
-    let grid = region.grid(&levels, settings.reach())?;
+    let edges = edges(&values, settings.bins(), samples, &region.label)?;
+    let (levels, values) = match device {
+        Some(device) => levels_on(device, edges, values)?,
+        None => (edges.levels(&values), values),
+    };
+    let grid = Arc::new(region.grid(&levels, settings.reach())?);
     drop(levels);
-    let case = Case::new(region, &values, &grid, settings);
+    let counted = match device {
+        Some(device) => {
+            let classes: Vec<usize> = params.features.iter().map(|(class, _)| *class).collect();
+            Counted::on(device, &grid, settings, &classes)?
+        }
+        None => Counted::default(),
+    };
+    let case = Case::new(region, &values, &grid, settings).with(counted);
     let computed: Vec<Vec<(String, f64)>> = params
         .features
         .par_iter()

@@ -23,7 +23,7 @@ mod suv;
 mod voxel;
 
 pub use error::RadiomicsError;
-pub use extract::{Row, extract};
+pub use extract::{Row, extract, extract_on};
 pub use filters::{Code, Filter, FilterSettings};
 pub use image::{Geometry, Image, Labels, Mask, Samples};
 pub use index::{Choice, Index, Key, Listing, Naming};

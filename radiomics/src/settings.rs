@@ -421,6 +421,15 @@ fn defaults(class: usize) -> Vec<usize> {
 }
 
 impl Params {
+    /// Why features have to be computed on the processor, if they have to.
+    pub fn needs_processor(&self) -> Option<&'static str> {
+        let of_pairs = self.features.iter().any(|(class, _)| CLASSES[*class].name == "glcm");
+        let one_way =
+            |t: &ImageType| t.settings(&self.settings).is_ok_and(|settings| !settings.symmetrical_glcm);
+        (of_pairs && self.image_types.iter().any(one_way))
+            .then_some("pairs counted one way only (symmetricalGLCM) have no device version")
+    }
+
     /// Reads a parameter file of PyRadiomics, parsed to a value: `setting`, `featureClass`,
     /// `imageType`.
     ///

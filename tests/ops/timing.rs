@@ -7,17 +7,25 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use osteon_kernels::backend::{Device, DeviceError, Kind, Launch, Recording, Source, devices, open};
+use osteon_kernels::backend::{
+    Device, DeviceError, DeviceInfo, Kind, Launch, Recording, Shared, Source, devices, open,
+};
 use osteon_kernels::ops::cox_nll::Ties;
 use osteon_kernels::ops::cox_nll::device::Outcome;
 use osteon_kernels::ops::linear::device::{Dense, Draw, Post};
 use osteon_kernels::ops::schedule::Row;
 use osteon_models::deepsurv::Resident;
+use osteon_radiomics::{Params, RadiomicsError, Selection, extract_on};
 use serde_json::json;
 
 #[path = "../../benchmarks/inputs.rs"]
 #[allow(dead_code, reason = "the inputs of the benchmarks lie in the same file")]
 mod inputs;
+#[path = "../../benchmarks/skeleton.rs"]
+#[allow(dead_code, reason = "the writer of files is for peers")]
+mod skeleton;
+
+use skeleton::{Grid, generate, merged};
 
 /// Reads every word once and writes it once: what memory gives at most.
 const COPY: Source = Source {
@@ -40,7 +48,7 @@ const COPY: Source = Source {
 };
 
 /// Seconds of one run: the least of five, each of as many runs as fill a tenth of a second.
-fn seconds(mut run: impl FnMut(u32) -> Result<(), DeviceError>) -> Result<f64, DeviceError> {
+fn seconds<E>(mut run: impl FnMut(u32) -> Result<(), E>) -> Result<f64, E> {
     run(1)?;
     let mut times = 1;
     loop {
@@ -104,7 +112,38 @@ pub fn run(what: &str) -> Result<(), Box<dyn Error>> {
     let networks = if small { 4 } else { 1000 };
     let s = training(&device, networks, if small { 2 } else { 20 })?;
     say(&format!("METABRIC epoch, {networks} networks"), s, json!({ "s_for_500_epochs": 500.0 * s }))?;
+    let grids = [("PET grid", Grid::Pet), ("CT grid", Grid::Ct), ("coarse grid", Grid::Coarse)];
+    for (name, grid) in grids.into_iter().filter(|(_, grid)| (*grid == Grid::Coarse) == small) {
+        let (s, more) = radiomics(info, grid)?;
+        say(&format!("radiomics, whole skeleton, {name}"), s, more)?;
+    }
     Ok(())
+}
+
+/// Seconds of all default features of a skeleton that is in memory, beside those of the processor with all its
+/// threads; the features must have the same bits.
+fn radiomics(info: &DeviceInfo, grid: Grid) -> Result<(f64, serde_json::Value), Box<dyn Error>> {
+    let shared = Shared::open(info)?;
+    let (image, bones) = generate(grid);
+    let whole = merged(&bones);
+    let mut params = Params::default();
+    params.assign("binWidth=0.25")?;
+    let features = |device: Option<&Shared>| -> Result<Vec<(String, u64)>, RadiomicsError> {
+        let row = extract_on(device, &image, &whole, &Selection::single(1), &params)?.swap_remove(0)?;
+        Ok(row.features.into_iter().map(|(name, value)| (name, value.to_bits())).collect())
+    };
+    let (here, there) = (features(None)?, features(Some(&shared))?);
+    if let Some((a, _)) = here.iter().zip(&there).find(|(a, b)| a != b) {
+        return Err(format!("{} has other bits than on the processor", a.0).into());
+    }
+    let timed =
+        |device: Option<&Shared>| seconds(|times| (0..times).try_for_each(|_| features(device).map(|_| ())));
+    let (s, cpu) = (timed(Some(&shared))?, timed(None)?);
+    let voxels = whole.values.iter().filter(|l| **l > 0).count();
+    let threads = rayon::current_num_threads();
+    let more =
+        json!({ "features": here.len(), "voxels": voxels, "cpu_ms": 1e3 * cpu, "cpu_threads": threads });
+    Ok((s, more))
 }
 
 /// Seconds, and GB/s read and written.

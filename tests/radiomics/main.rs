@@ -2,6 +2,7 @@
 
 mod batch;
 mod chain;
+mod device;
 mod extract;
 
 use std::fs;

@@ -165,7 +165,7 @@ impl Archive {
     /// The extraction of features alone; its cases are not used.
     fn extraction(&self) -> Extraction {
         let cases = Cases { list: Vec::new(), folder: PathBuf::new(), others: Vec::new() };
-        Extraction { cases, params: self.params.clone(), grids: Grids::Refuse }
+        Extraction { cases, params: self.params.clone(), grids: Grids::Refuse, device: None }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use osteon_core::Failure;
+use osteon_kernels::backend::Shared;
 use osteon_pipeline::{Batch, bits};
-use osteon_radiomics::{Image, Labels, Mask, Params, RadiomicsError, extract, not_suv};
+use osteon_radiomics::{Image, Labels, Mask, Params, RadiomicsError, extract_on, not_suv};
 use serde::{Deserialize, Serialize};
 
 use crate::cases::{Case, Cases};
@@ -35,6 +36,8 @@ pub struct Extraction {
     pub params: Params,
     /// What is done with an image and a mask on different grids.
     pub grids: Grids,
+    /// What computes the matrices and the form, if it is not the processor; results have the same bits.
+    pub device: Option<Shared>,
 }
 
 /// An image and its mask on one grid.
@@ -59,6 +62,9 @@ pub struct CaseFeatures {
     pub mask: String,
     /// Conventions that the features follow.
     pub profile: String,
+    /// What computed them; in the journal, not in the table, which does not depend on it.
+    #[serde(default)]
+    pub device: String,
     /// Names of the diagnostics, without their prefix.
     pub told: Vec<String>,
     /// Names of the features.
@@ -159,6 +165,7 @@ impl Extraction {
             image: case.image.clone(),
             mask: case.mask.clone(),
             profile: self.params.settings.profile_text(),
+            device: self.device.as_ref().map_or("cpu".to_owned(), |device| device.info().to_string()),
             told: Vec::new(),
             names: Vec::new(),
             regions: Vec::new(),
@@ -166,7 +173,7 @@ impl Extraction {
             notes,
             others: Vec::new(),
         };
-        for row in extract(&image, &labels, &case.selection, &self.params)? {
+        for row in extract_on(self.device.as_ref(), &image, &labels, &case.selection, &self.params)? {
             match row {
                 Err(error) => features.faults.push(Fault::new(case, &error)),
                 Ok(row) => {

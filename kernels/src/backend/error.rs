@@ -84,7 +84,7 @@ impl Failure for DeviceError {
             Self::Missing { instead, .. } => Some(format!("use --device {instead}")),
             Self::Unsupported { .. } => Some("use --device cpu".into()),
             Self::TooLarge { .. } | Self::OutOfMemory { .. } => {
-                Some("train fewer problems at once, or use --device cpu".into())
+                Some("give it less at once (problems, voxels), or use --device cpu".into())
             }
             Self::Compile { .. } | Self::Failed { .. } => None,
         }

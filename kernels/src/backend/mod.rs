@@ -11,6 +11,7 @@ mod device;
 mod error;
 #[cfg(feature = "cuda")]
 pub mod nvrtc;
+mod shared;
 mod source;
 #[cfg(feature = "wgpu")]
 mod wgpu;
@@ -22,6 +23,7 @@ pub use device::{
     ALIGNMENT, Buffer, Device, GROUP, Launch, Limits, PER_THREAD, Recording, Source, TABLE_WORDS,
 };
 pub use error::DeviceError;
+pub use shared::Shared;
 
 /// A way to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

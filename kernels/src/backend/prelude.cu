@@ -97,6 +97,9 @@ __device__ inline bool keeps(unsigned low, unsigned high, unsigned unit, unsigne
 // A grey level's index and one, 0 outside; two cells to a word.
 __device__ inline unsigned cell_level(unsigned word, unsigned cell) { return word >> (16 * (cell % 2)) & 0xffffu; }
 
+// Whether a cell is inside, 1 or 0; four cells to a word.
+__device__ inline unsigned cell_inside(unsigned word, unsigned cell) { return word >> (8 * (cell % 4)) & 1u; }
+
 // A number as files hold it, in half `half` of a word: f16, bf16, or a whole word of f32.
 __device__ inline float stored_value(unsigned word, unsigned half, unsigned stored) {
     if (stored == STORED_F32) return __uint_as_float(word);

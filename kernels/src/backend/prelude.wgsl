@@ -128,6 +128,11 @@ fn cell_level(word: u32, cell: u32) -> u32 {
     return (word >> (16u * (cell % 2u))) & 0xffffu;
 }
 
+// Whether a cell is inside, 1 or 0; four cells to a word.
+fn cell_inside(word: u32, cell: u32) -> u32 {
+    return (word >> (8u * (cell % 4u))) & 1u;
+}
+
 // A number as files hold it, in half `half` of a word: f16, bf16, or a whole word of f32.
 fn stored_value(word: u32, half: u32, stored: u32) -> f32 {
     if (stored == STORED_F32) {

@@ -73,6 +73,7 @@ fn discovery_always_finds_the_processor() {
     let all = devices();
     assert_eq!(all[0].backend, Backend::Cpu);
     assert!(open(&all[0]).is_err(), "the processor is not opened");
+    assert!(Shared::open(&all[0]).is_err(), "nor shared");
 }
 
 /// Every WGSL module passes naga, with no device at hand.

@@ -26,27 +26,37 @@ pub struct Extent {
 }
 
 /// Sizes counted in a table; larger ones are rare and kept in a list.
-const TABLE: usize = 32;
+pub(crate) const TABLE: usize = 32;
 
 /// Counts extents: a table for the small, a list for the large, so that memory grows with what there
 /// is and not with the largest size.
 #[derive(Debug)]
 pub(crate) struct Extents {
+    levels: usize,
+    /// Sizes in the table.
+    short: usize,
+    /// How often, by level and size.
     table: Vec<u32>,
+    /// Level and size of each of the others.
     large: Vec<(u16, u32)>,
 }
 
 impl Extents {
     /// Nothing counted yet.
     pub(crate) fn new(levels: usize) -> Self {
-        Self { table: vec![0; levels * TABLE], large: Vec::new() }
+        Self::counted(levels, TABLE, vec![0; levels * TABLE], Vec::new())
+    }
+
+    /// What was counted elsewhere: sizes up to `short` in a table `[levels, short]`, others in a list in any order.
+    pub(crate) fn counted(levels: usize, short: usize, table: Vec<u32>, large: Vec<(u16, u32)>) -> Self {
+        Self { levels, short, table, large }
     }
 
     /// Counts an extent of `size` voxels, at least 1.
     #[inline]
     pub(crate) fn add(&mut self, level: u16, size: u32) {
-        if size as usize <= TABLE {
-            self.table[usize::from(level) * TABLE + size as usize - 1] += 1;
+        if size as usize <= self.short {
+            self.table[usize::from(level) * self.short + size as usize - 1] += 1;
         } else {
             self.large.push((level, size));
         }
@@ -57,8 +67,8 @@ impl Extents {
         self.large.sort_unstable();
         let mut large = self.large.chunk_by(|a, b| a == b).peekable();
         let mut all = Vec::new();
-        for (k, row) in self.table.chunks(TABLE).enumerate() {
-            let level = k as u16;
+        for k in 0..self.levels {
+            let (level, row) = (k as u16, &self.table[k * self.short..][..self.short]);
             let small = row.iter().enumerate().filter(|(_, n)| **n > 0);
             all.extend(small.map(|(j, &n)| Extent { level, size: j as u32 + 1, count: u64::from(n) }));
             while let Some(same) = large.next_if(|c| c[0].0 == level) {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use osteon_kernels::ops::glcm::pairs;
 use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
@@ -52,18 +51,19 @@ fn compute(case: &Case) -> Vec<f64> {
     if !settings.symmetrical_glcm {
         return glcm_one_way::compute(case, &directions);
     }
-    let matrix = |o: Offset| -> Upper {
-        pairs(case.grid, o).entries.into_iter().map(|(i, j, n)| (i, j, n as f64)).collect()
-    };
+    let matrix =
+        |at: (usize, Offset)| -> Upper { case.pairs(at).iter().map(|&(i, j, n)| (i, j, n as f64)).collect() };
     let rows: Vec<Vec<f64>> = match settings.weighting_norm {
         None => directions
             .into_par_iter()
+            .enumerate()
             .map(matrix)
             .filter(|m| !m.is_empty())
             .map(|m| features(&m, case))
             .collect(),
         Some(norm) => {
-            let matrices: Vec<(Offset, Upper)> = directions.into_par_iter().map(|o| (o, matrix(o))).collect();
+            let matrices: Vec<(Offset, Upper)> =
+                directions.into_par_iter().enumerate().map(|at| (at.1, matrix(at))).collect();
             let weight = |o| (-norm.length(o, case.region.spacing).powi(2)).exp();
             vec![features(&weighted(&matrices, weight), case)]
         }

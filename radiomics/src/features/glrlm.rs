@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use osteon_kernels::ops::glrlm::runs;
 use osteon_kernels::voxels::{Offset, offsets};
 use rayon::prelude::*;
 
@@ -41,9 +40,10 @@ fn compute(case: &Case) -> Vec<f64> {
     let directions = offsets(&[1], case.settings.flat_axis());
     let matrices: Vec<(Offset, Elements)> = directions
         .into_par_iter()
-        .map(|o| {
+        .enumerate()
+        .map(|at| {
             let level = |k: u16| f64::from(case.grid.levels[usize::from(k)]);
-            (o, runs(case.grid, o).iter().map(|e| (level(e.level), e.size, e.count as f64)).collect())
+            (at.1, case.runs(at).iter().map(|e| (level(e.level), e.size, e.count as f64)).collect())
         })
         .collect();
     let matrices: Vec<Elements> = match case.settings.weighting_norm {

@@ -1,8 +1,5 @@
 //! Grey level size zone matrix (Thibault et al. 2014; PyRadiomics `glszm.py`), 26-connected.
 
-use osteon_kernels::ops::glszm::zones;
-use osteon_kernels::voxels::offsets;
-
 use super::emphasis::Emphasis;
 use super::{Case, Compute, FeatureClass};
 
@@ -32,8 +29,7 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
 
 fn compute(case: &Case) -> Vec<f64> {
     let level = |k: u16| f64::from(case.grid.levels[usize::from(k)]);
-    let found = zones(case.grid, &offsets(&[1], case.settings.flat_axis()));
-    let elements: Vec<_> = found.iter().map(|e| (level(e.level), e.size, e.count as f64)).collect();
+    let elements: Vec<_> = case.zones().iter().map(|e| (level(e.level), e.size, e.count as f64)).collect();
     let m = Emphasis::of(&elements);
     vec![
         m.level_non_uniformity,

@@ -1,6 +1,7 @@
 //! Feature classes, by PyRadiomics' names and in its order. A new class is one file and one line
 //! of [`CLASSES`].
 
+mod counted;
 mod emphasis;
 mod firstorder;
 mod glcm;
@@ -13,11 +14,18 @@ mod ngtdm;
 mod shape;
 mod shape2d;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
+pub(crate) use counted::{Counted, levels_on};
+use osteon_kernels::backend::Shared;
+use osteon_kernels::ops::glcm::pairs;
+use osteon_kernels::ops::glrlm::runs;
+use osteon_kernels::ops::glszm::zones;
 use osteon_kernels::ops::neighbourhood::{Neighbourhood, neighbourhoods};
-use osteon_kernels::voxels::{LevelGrid, offsets};
+use osteon_kernels::voxels::{Extent, LevelGrid, Offset, offsets};
 
+use crate::error::RadiomicsError;
 use crate::roi::Region;
 use crate::settings::Settings;
 
@@ -34,6 +42,8 @@ pub struct Case<'a> {
     pub settings: &'a Settings,
     /// The highest grey level of the region that this one is the neighbourhood of a voxel in.
     part_of: Option<u32>,
+    /// What a device has counted.
+    counted: Counted,
     /// What surrounds each voxel, once some class asks for it.
     around: OnceLock<Neighbourhood>,
 }
@@ -41,12 +51,43 @@ pub struct Case<'a> {
 impl<'a> Case<'a> {
     /// A region with the values and grey levels of its voxels.
     pub fn new(region: &'a Region, values: &'a [f64], grid: &'a LevelGrid, settings: &'a Settings) -> Self {
-        Self { region, values, grid, settings, part_of: None, around: OnceLock::new() }
+        let counted = Counted::default();
+        Self { region, values, grid, settings, part_of: None, counted, around: OnceLock::new() }
+    }
+
+    /// The same with matrices that were counted before.
+    pub(crate) fn with(self, mut counted: Counted) -> Self {
+        let around = counted.around.take().map_or_else(OnceLock::new, OnceLock::from);
+        Self { counted, around, ..self }
     }
 
     /// The same as the neighbourhood of a voxel in a region whose highest grey level is `highest`.
     pub(crate) fn part_of(self, highest: u32) -> Self {
         Self { part_of: Some(highest), ..self }
+    }
+
+    /// The pairs at the offset that is number `k` of the settings'.
+    fn pairs(&self, (k, offset): (usize, Offset)) -> Cow<'_, [(u16, u16, u64)]> {
+        match &self.counted.pairs {
+            Some(all) => Cow::Borrowed(&all[k].entries),
+            None => Cow::Owned(pairs(self.grid, offset).entries),
+        }
+    }
+
+    /// The runs along the offset that is number `k` of those at distance 1.
+    fn runs(&self, (k, offset): (usize, Offset)) -> Cow<'_, [Extent]> {
+        match &self.counted.runs {
+            Some(all) => Cow::Borrowed(&all[k]),
+            None => Cow::Owned(runs(self.grid, offset)),
+        }
+    }
+
+    /// The zones.
+    fn zones(&self) -> Cow<'_, [Extent]> {
+        match &self.counted.zones {
+            Some(all) => Cow::Borrowed(all),
+            None => Cow::Owned(zones(self.grid, &offsets(&[1], self.settings.flat_axis()))),
+        }
     }
 
     /// The neighbourhoods of all voxels, which classes share.
@@ -75,8 +116,8 @@ pub struct FeatureClass {
 /// What the features of a class depend on.
 #[derive(Debug, Clone, Copy)]
 pub enum Compute {
-    /// The form of the region; once per region, whatever images are made of it.
-    OfForm(fn(&Region) -> Vec<f64>),
+    /// The form of the region; once per region, whatever images are made of it. On a device if there is one.
+    OfForm(fn(&Region, Option<&Shared>) -> Result<Vec<f64>, RadiomicsError>),
     /// The form of a region that is one voxel thick along an axis (0 x, 1 y, 2 z).
     OfPlane(fn(&Region, usize) -> Vec<f64>),
     /// The values of an image in the region.

@@ -1,11 +1,14 @@
 //! Shape of a region in space (PyRadiomics `shape.py`).
 
 use nalgebra::{Matrix3, SymmetricEigen};
-use osteon_kernels::ops::diameter::{Diameters, diameters};
-use osteon_kernels::ops::mesh::{Mesh, Solid};
+use osteon_kernels::backend::{DeviceError, Shared};
+use osteon_kernels::ops::diameter::{self, Diameters, diameters};
+use osteon_kernels::ops::mesh::device::Placed;
+use osteon_kernels::ops::mesh::{self, Mesh, Solid};
 use osteon_kernels::voxels::rows;
 
 use super::{Compute, FeatureClass};
+use crate::error::RadiomicsError;
 use crate::roi::Region;
 
 pub(super) const CLASS: FeatureClass = FeatureClass {
@@ -33,15 +36,17 @@ pub(super) const CLASS: FeatureClass = FeatureClass {
     compute: Compute::OfForm(compute),
 };
 
-fn compute(region: &Region) -> Vec<f64> {
+fn compute(region: &Region, device: Option<&Shared>) -> Result<Vec<f64>, RadiomicsError> {
     let solid = Solid::new(region.size, &region.voxels, region.spacing);
-    let (Mesh { volume, area }, Diameters { slice, row, column, space }) =
-        rayon::join(|| Mesh::of(&solid), || diameters(&solid));
+    let (Mesh { volume, area }, Diameters { slice, row, column, space }) = match device {
+        Some(device) => measured_on(device, region, solid)?,
+        None => rayon::join(|| Mesh::of(&solid), || diameters(&solid)),
+    };
     let [least, minor, major] = axes(region);
     let length = |eigenvalue: f64| 4.0 * eigenvalue.sqrt();
     let sphere = (36.0 * std::f64::consts::PI * volume * volume).cbrt();
     let voxel: f64 = region.spacing.iter().product();
-    vec![
+    Ok(vec![
         volume / (area.powf(1.5) * std::f64::consts::PI.sqrt()),
         36.0 * std::f64::consts::PI * volume * volume / area.powi(3),
         (minor / major).sqrt(),
@@ -59,7 +64,19 @@ fn compute(region: &Region) -> Vec<f64> {
         area,
         area / volume,
         voxel * region.voxels.len() as f64,
-    ]
+    ])
+}
+
+/// Surface and vertices on a device; the hulls of sections are found by the threads here.
+fn measured_on(device: &Shared, region: &Region, solid: Solid) -> Result<(Mesh, Diameters), DeviceError> {
+    let spacing = region.spacing;
+    let (mesh, ends) = device.run(move |device| {
+        let placed = Placed::new(device, &solid)?;
+        Ok((mesh::device::mesh(&placed)?, diameter::device::ends(&placed)?))
+    })?;
+    let sections = ends.sections(spacing);
+    let longest = device.run(move |device| diameter::device::longest(device, &sections))?;
+    Ok((mesh, longest))
 }
 
 /// Eigenvalues of the covariance (divisor N) of the voxel centres in mm2, ascending; tiny negative

@@ -41,9 +41,22 @@ pub fn discretise(
     samples: &Samples,
     label: &str,
 ) -> Result<Vec<u32>, RadiomicsError> {
+    Ok(edges(values, binning, samples, label)?.levels(values))
+}
+
+/// The lower edges of the bins of some values.
+///
+/// # Errors
+/// As [`discretise`].
+pub(crate) fn edges(
+    values: &[f64],
+    binning: Binning,
+    samples: &Samples,
+    label: &str,
+) -> Result<Edges, RadiomicsError> {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let edges = match binning {
+    match binning {
         Binning::Width(width) | Binning::WidthFrom { width, .. } => {
             let start = match binning {
                 // A value below the start would have no bin.
@@ -58,13 +71,12 @@ pub fn discretise(
                 );
                 return Err(RadiomicsError::Region { label: label.to_owned(), reason });
             }
-            Edges::Regular { start, step }
+            Ok(Edges::Regular { start, step })
         }
         Binning::Count(count) => {
-            Edges::Listed(histogram_edges(low, high, count, matches!(samples, Samples::F32(_))))
+            Ok(Edges::Listed(histogram_edges(low, high, count, matches!(samples, Samples::F32(_)))))
         }
-    };
-    Ok(edges.levels(values))
+    }
 }
 
 /// The remainder with the sign of the divisor, as Python has it.

@@ -7,6 +7,7 @@ mod resegment;
 mod selection;
 mod window;
 
+pub(crate) use binning::edges;
 pub use binning::{Binning, discretise};
 pub(crate) use crop::cropped;
 pub(crate) use islands::islands;

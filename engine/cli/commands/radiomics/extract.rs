@@ -12,6 +12,7 @@ use osteon_study::watch::Watch;
 
 use super::maps::maps;
 use crate::args::Voice;
+use crate::device::Device;
 use crate::failure::CommandError;
 use crate::launcher;
 use crate::talk::Talk;
@@ -64,6 +65,16 @@ pub struct Extract {
     pub resample_image: bool,
     #[command(flatten)]
     pub many: Many,
+    // Brackets are links to rustdoc, so this text is no doc comment.
+    #[arg(
+        long,
+        help = "Where to find grey levels, their matrices and the form: auto, cpu, wgpu[:i] or cuda[:i]",
+        value_name = "DEVICE",
+        default_value = "cpu",
+        env = "OSTEON_DEVICE",
+        hide_env_values = true
+    )]
+    pub device: Device,
     /// Threads of this process [default: what Slurm, the affinity mask or the cgroup grants]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
@@ -112,16 +123,19 @@ impl Extract {
         match (&self.cases, &self.image, &self.mask) {
             (Some(table), ..) => {
                 let cases = Cases::read(table, &selection, Need::Mask)?;
-                self.many(Extraction { cases, params, grids }, threads, talk)
+                let device = self.device.for_extraction(&params, talk)?;
+                self.many(Extraction { cases, params, grids, device }, threads, talk)
             }
             (None, Some(image), Some(mask)) if self.voxel_based => {
+                self.device.processor_only("radiomics extract --voxel-based")?;
                 // Fails only where a pool exists already, which then has the size it has.
                 let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
                 maps(image, mask, &selection, &params, &self.out, talk)
             }
             (None, Some(image), Some(mask)) => {
                 let cases = Cases::single(image, mask, selection);
-                self.single(&Extraction { cases, params, grids }, threads, talk)
+                let device = self.device.for_extraction(&params, talk)?;
+                self.single(&Extraction { cases, params, grids, device }, threads, talk)
             }
             _ => Ok(ExitCode::Usage),
         }

@@ -9,6 +9,7 @@
 //! Neighbours of one level are connected through faces (6), edges (18) or corners (26). Union-find over
 //! one pass (Rosenfeld and Pfaltz, J. ACM 13 (1966)); the lower root stays, so numbers depend on no order.
 
+pub mod device;
 mod op;
 
 pub use op::ComponentsOp;

@@ -1,10 +1,12 @@
 //! The op on the harness.
 
-use super::{Connectivity, components};
+use super::{Components, Connectivity, components, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
 use crate::voxels::cases::{Plain, moved, of_levels};
+use crate::voxels::device::Placed;
 
 /// `components` for the harness: outputs `component` and `size`.
 pub struct ComponentsOp;
@@ -14,6 +16,13 @@ const KINDS: [Connectivity; 3] = [Connectivity::Faces, Connectivity::Edges, Conn
 fn tensors(plain: &Plain, component: Vec<u32>, size: Vec<u32>) -> Vec<Tensor> {
     let [nx, ny, nz] = plain.size;
     vec![Tensor::u32("component", &[nz, ny, nx], component), Tensor::u32("size", &[size.len()], size)]
+}
+
+/// Components by place.
+fn placed(plain: &Plain, found: Components) -> Vec<Tensor> {
+    let mut component = vec![0; plain.level.len()];
+    plain.voxels().iter().zip(found.labels).for_each(|(&v, label)| component[v as usize] = label);
+    tensors(plain, component, found.sizes)
 }
 
 /// Lowest index of the voxels connected to each, found by passing indices on until none changes.
@@ -51,8 +60,14 @@ impl Op for ComponentsOp {
 
     fn cases(&self) -> Vec<Case> {
         let kinds = (0..3usize).zip(["faces", "edges", "corners"]);
+        // One part that is one voxel wide: columns of y joined at their ends by turns.
+        let (nx, ny) = (63usize, 40);
+        let bend = |x: usize| if (x / 2).is_multiple_of(2) { 0 } else { ny - 1 };
+        let snake =
+            (0..nx * ny).map(|v| u32::from((v % nx).is_multiple_of(2) || v / nx == bend(v % nx))).collect();
+        let snake = Case::new("snake").with(Tensor::u32("level", &[1, ny, nx], snake));
         let with = |(kind, name): (usize, &'static str)| {
-            of_levels().into_iter().map(move |mut case| {
+            of_levels().into_iter().chain([snake.clone()]).map(move |mut case| {
                 case.label = format!("{}_{name}", case.label);
                 case.option("connectivity", kind as f64)
             })
@@ -82,9 +97,17 @@ impl Op for ComponentsOp {
         let levels: Vec<u32> = voxels.iter().map(|&v| plain.level[v as usize]).collect();
         let found = components(plain.size, &voxels, &levels, KINDS[case.size("connectivity")])
             .unwrap_or_else(|e| panic!("a case of the harness: {e}"));
-        let mut component = vec![0; plain.level.len()];
-        voxels.iter().zip(found.labels).for_each(|(&v, label)| component[v as usize] = label);
-        tensors(&plain, component, found.sizes)
+        placed(&plain, found)
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (plain, connectivity) = (Plain::of(case), KINDS[case.size("connectivity")]);
+        let grid = plain.grid(1);
+        Ok(placed(&plain, device::components(&Placed::new(device, &grid)?, connectivity)?))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -10,6 +10,7 @@
 //! Terms are added in the order of the taps, each rounded to the type of the volume: the sums are those
 //! of PyWavelets (Mallat 1989, the algorithme à trous), to the last bit.
 
+pub mod device;
 mod op;
 
 pub use op::ConvolveOp;

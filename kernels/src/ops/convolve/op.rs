@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::convolve;
+use super::{convolve, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Values, Work, integers, normal};
 use crate::simd::Level;
@@ -103,6 +104,21 @@ impl Op for ConvolveOp {
                 Tensor::f32("out", &shape(out.size), out.values)
             }
         }]
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (volume, taps) = (case.input("volume"), case.input("tap").to_f32());
+        if matches!(volume.values, Values::F64(_)) {
+            let reason = "devices filter volumes of f32; f64 is for the processor".to_owned();
+            return Err(DeviceError::Unsupported { op: self.name(), device: device.name(), reason });
+        }
+        let volume = Volume { size: size(volume), values: volume.to_f32() };
+        let out = device::convolve(device, &volume, case.size("axis"), &taps, &places(case))?;
+        Ok(vec![Tensor::f32("out", &[out.size[2], out.size[1], out.size[0]], out.values)])
     }
 
     fn work(&self, case: &Case) -> Work {

@@ -12,10 +12,13 @@
 //! and of these only pairs whose distances from the centre can add up to more than the best yet.
 //! The result is that of all pairs.
 
+pub mod device;
 mod hull;
 mod op;
 
 pub use op::DiameterOp;
+
+use std::convert::Infallible;
 
 use rayon::prelude::*;
 
@@ -68,58 +71,102 @@ impl Lines {
     }
 }
 
-/// The four diameters of a region.
-pub fn diameters(solid: &Solid) -> Diameters {
-    let [nx, ny, nz] = solid.size.map(|n| 2 * n + 1);
-    let mut along_x = Lines::new(nz, ny);
-    let mut along_y = Lines::new(nz, nx);
-    let strides = [1, solid.size[0], solid.size[0] * solid.size[1]];
-    for row in rows(solid.size, &solid.voxels) {
-        for x in row.x() {
-            let (place, cell) = ([x, row.y, row.z], row.start as usize + x);
-            for axis in 0..3 {
-                for (neighbour, step) in [(cell - strides[axis], -1), (cell + strides[axis], 1)] {
-                    if solid.cells[neighbour] == 0 {
-                        let mut vertex = place.map(|p| 2 * p as i32);
-                        vertex[axis] += step;
-                        along_x.add(vertex[2], vertex[1], vertex[0]);
-                        along_y.add(vertex[2], vertex[0], vertex[1]);
+/// Ends of the lines along x (by z and y) and along y (by z and x), which every vertex lies on one of.
+pub struct Ends {
+    along_x: Lines,
+    along_y: Lines,
+}
+
+impl Ends {
+    fn of(solid: &Solid) -> Self {
+        let [nx, ny, nz] = solid.size.map(|n| 2 * n + 1);
+        let mut along_x = Lines::new(nz, ny);
+        let mut along_y = Lines::new(nz, nx);
+        let strides = [1, solid.size[0], solid.size[0] * solid.size[1]];
+        for row in rows(solid.size, &solid.voxels) {
+            for x in row.x() {
+                let (place, cell) = ([x, row.y, row.z], row.start as usize + x);
+                for axis in 0..3 {
+                    for (neighbour, step) in [(cell - strides[axis], -1), (cell + strides[axis], 1)] {
+                        if solid.cells[neighbour] == 0 {
+                            let mut vertex = place.map(|p| 2 * p as i32);
+                            vertex[axis] += step;
+                            along_x.add(vertex[2], vertex[1], vertex[0]);
+                            along_y.add(vertex[2], vertex[0], vertex[1]);
+                        }
                     }
                 }
             }
         }
+        Self { along_x, along_y }
     }
-    let half = solid.spacing.map(|s| s / 2.0);
-    let by_z: Vec<Vec<Point>> = (0..nz)
-        .into_par_iter()
-        .map(|z| hull(&mut (0..ny).flat_map(|y| along_x.ends(z, y).map(move |x| [x, y as i32])).collect()))
-        .collect();
-    let by_y = (0..ny).into_par_iter().map(|y| {
-        hull(
-            &mut (0..along_x.height()).flat_map(|z| along_x.ends(z, y).map(move |x| [x, z as i32])).collect(),
-        )
-    });
-    let by_x = (0..nx).into_par_iter().map(|x| {
-        hull(
-            &mut (0..along_y.height()).flat_map(|z| along_y.ends(z, x).map(move |y| [y, z as i32])).collect(),
-        )
-    });
-    let widest = |corners: &[Point], a: usize, b: usize| {
-        let corners: Vec<Vertex> = corners.iter().map(|p| [p[0], p[1], 0]).collect();
-        farthest(&corners, [half[a], half[b], 0.0])
+
+    /// The corners of all sections, on a grid of this spacing.
+    pub fn sections(&self, spacing: [f64; 3]) -> Sections {
+        let (along_x, along_y) = (&self.along_x, &self.along_y);
+        let (nx, ny, nz) = (along_y.width, along_x.width, along_x.height());
+        let by_z: Vec<Vec<Point>> = (0..nz)
+            .into_par_iter()
+            .map(|z| {
+                hull(&mut (0..ny).flat_map(|y| along_x.ends(z, y).map(move |x| [x, y as i32])).collect())
+            })
+            .collect();
+        let by_y = (0..ny).into_par_iter().map(|y| {
+            hull(&mut (0..nz).flat_map(|z| along_x.ends(z, y).map(move |x| [x, z as i32])).collect())
+        });
+        let by_x = (0..nx).into_par_iter().map(|x| {
+            hull(&mut (0..nz).flat_map(|z| along_y.ends(z, x).map(move |y| [y, z as i32])).collect())
+        });
+        let flat = |corners: Vec<Point>| corners.iter().map(|p| [p[0], p[1], 0]).collect();
+        let (column, row) = (by_y.map(flat).collect(), by_x.map(flat).collect());
+        let mut space: Vec<Vertex> = by_z
+            .iter()
+            .enumerate()
+            .flat_map(|(z, corners)| corners.iter().map(move |p| [p[0], p[1], z as i32]))
+            .collect();
+        for (normal, [a, b]) in FAMILIES {
+            space = corners_of_sections(space, normal, a, b);
+        }
+        let slice = by_z.into_iter().map(flat).collect();
+        Sections { slice, row, column, space: vec![space], half: spacing.map(|s| s / 2.0) }
+    }
+}
+
+/// The vertices between which the largest distances are: the corners of sections, in half voxels along the
+/// two axes of their planes (and 0), and those of space along x, y, z.
+pub struct Sections {
+    slice: Vec<Vec<Vertex>>,
+    row: Vec<Vec<Vertex>>,
+    column: Vec<Vec<Vertex>>,
+    space: Vec<Vec<Vertex>>,
+    /// mm of half a voxel along x, y, z.
+    half: [f64; 3],
+}
+
+impl Sections {
+    /// The diameters, given what is the largest distance within one of some sections.
+    fn families<E>(
+        &self,
+        widest: impl Fn(&[Vec<Vertex>], [f64; 3]) -> Result<f64, E>,
+    ) -> Result<Diameters, E> {
+        let [x, y, z] = self.half;
+        Ok(Diameters {
+            slice: widest(&self.slice, [x, y, 0.0])?,
+            row: widest(&self.row, [y, z, 0.0])?,
+            column: widest(&self.column, [x, z, 0.0])?,
+            space: widest(&self.space, self.half)?,
+        })
+    }
+}
+
+/// The four diameters of a region.
+pub fn diameters(solid: &Solid) -> Diameters {
+    let widest = |sections: &[Vec<Vertex>], half| {
+        let all = sections.par_iter().map(|corners| farthest(corners, half));
+        Ok::<_, Infallible>(all.reduce(|| 0.0, f64::max))
     };
-    let slice = by_z.par_iter().map(|c| widest(c, 0, 1)).reduce(|| 0.0, f64::max);
-    let column = by_y.map(|c| widest(&c, 0, 2)).reduce(|| 0.0, f64::max);
-    let row = by_x.map(|c| widest(&c, 1, 2)).reduce(|| 0.0, f64::max);
-    let mut vertices: Vec<Vertex> = by_z
-        .iter()
-        .enumerate()
-        .flat_map(|(z, corners)| corners.iter().map(move |p| [p[0], p[1], z as i32]))
-        .collect();
-    for (normal, [a, b]) in FAMILIES {
-        vertices = corners_of_sections(vertices, normal, a, b);
-    }
-    Diameters { slice, row, column, space: farthest(&vertices, half) }
+    let Ok(found) = Ends::of(solid).sections(solid.spacing).families(widest);
+    found
 }
 
 /// Families of parallel planes: a normal, and two coordinates that number the points of a plane.

@@ -1,8 +1,10 @@
 //! The op on the harness.
 
-use super::{Diameters, diameters};
+use super::{Diameters, device, diameters};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
+use crate::ops::mesh::device::Placed;
 use crate::ops::mesh::{Solid, of_form, spacing};
 use crate::simd::Level;
 use crate::voxels::cases::{Plain, moved};
@@ -70,6 +72,17 @@ impl Op for DiameterOp {
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
         let plain = Plain::of(case);
         tensor(diameters(&Solid::new(plain.size, &plain.voxels(), spacing(case))))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let plain = Plain::of(case);
+        let solid = Solid::new(plain.size, &plain.voxels(), spacing(case));
+        let sections = device::ends(&Placed::new(device, &solid)?)?.sections(solid.spacing);
+        Ok(tensor(device::longest(device, &sections)?))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -26,3 +26,13 @@ extern "C" __global__ void glcm(const unsigned* cells, const unsigned* voxel, co
     for (unsigned k = t; kept && k < size; k += GROUP)
         if (own[k] > 0) atomicAdd(all + k, own[k]);
 }
+
+// The pair of each voxel and its neighbour `levels` cells further as (lower << 16 | higher), 0 where there is none.
+extern "C" __global__ void glcm_keys(const unsigned* cells, const unsigned* voxel, unsigned* key, Params p) {
+    unsigned i = element();
+    if (i < p.n) {
+        unsigned here = voxel[i], there = here + p.levels;
+        unsigned a = cell_level(cells[here / 2], here), b = cell_level(cells[there / 2], there);
+        key[i] = b == 0 ? 0 : a < b ? a << 16 | b : b << 16 | a;
+    }
+}

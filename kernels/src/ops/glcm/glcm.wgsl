@@ -46,3 +46,22 @@ fn glcm(
         }
     }
 }
+
+@group(0) @binding(3) var<storage, read_write> key: array<u32>;
+
+// The pair of each voxel and its neighbour `levels` cells further as (lower << 16 | higher), 0 where there is none.
+@compute @workgroup_size(GROUP)
+fn glcm_keys(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) t: u32,
+) {
+    let i = element(group, groups, t);
+    if (i < p.n) {
+        let here = voxel[i];
+        let there = here + p.levels;
+        let a = cell_level(cells[here / 2u], here);
+        let b = cell_level(cells[there / 2u], there);
+        key[i] = select((min(a, b) << 16u) | max(a, b), 0u, b == 0u);
+    }
+}

@@ -9,6 +9,7 @@ use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
 use crate::voxels::LevelGrid;
 use crate::voxels::cases::{Plain, directions, moved, of_levels};
+use crate::voxels::device::Placed;
 
 /// `glcm` for the harness: output `pair`.
 pub struct GlcmOp;
@@ -71,7 +72,7 @@ impl Op for GlcmOp {
 
     fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
         let grid = grid(case);
-        Ok(tensor(rows(&grid, &device::pairs(device, &grid, &directions(case))?)))
+        Ok(tensor(rows(&grid, &device::pairs(&Placed::new(device, &grid)?, &directions(case))?)))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -9,6 +9,7 @@
 //! Galloway, Computer Graphics and Image Processing 4 (1975). A run ends at another level and where the
 //! region ends.
 
+pub mod device;
 mod op;
 
 pub use op::GlrlmOp;

@@ -2,17 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::runs;
+use super::{device, runs};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
 use crate::voxels::cases::{Plain, directions, moved, of_levels};
+use crate::voxels::device::Placed;
+use crate::voxels::{Extent, LevelGrid};
 
 /// `glrlm` for the harness: output `run`.
 pub struct GlrlmOp;
 
 fn tensor(rows: Vec<[u32; 4]>) -> Vec<Tensor> {
     vec![Tensor::u32("run", &[rows.len(), 4], rows.concat())]
+}
+
+/// Direction, level, length and count of every entry.
+fn rows(grid: &LevelGrid, found: &[Vec<Extent>]) -> Vec<[u32; 4]> {
+    let level = |k: u16| grid.levels[usize::from(k)];
+    let of = |(direction, runs): (usize, &Vec<Extent>)| -> Vec<[u32; 4]> {
+        runs.iter().map(|e| [direction as u32, level(e.level), e.size, e.count as u32]).collect()
+    };
+    found.iter().enumerate().flat_map(of).collect()
 }
 
 impl Op for GlrlmOp {
@@ -26,6 +38,9 @@ impl Op for GlrlmOp {
         // Runs beyond the table of lengths, and directions without two voxels in a line.
         let long = (0..3 * 90).map(|k| 1 + u32::from(k % 90 > 70)).collect();
         cases.push(Case::new("long_runs").with(Tensor::u32("level", &[1, 3, 90], long)));
+        // Fewer voxels than levels: runs of every length are listed.
+        let rare = (0..7 * 90).map(|k| if k % 90 > 50 { 1 } else { 2 + k % 300 }).collect();
+        cases.push(Case::new("long_runs_of_300_levels").with(Tensor::u32("level", &[1, 7, 90], rare)));
         let lonely = (0..64).map(|k| u32::from([0, 27, 42].contains(&k))).collect();
         cases.push(Case::new("voxels_apart").with(Tensor::u32("level", &[4, 4, 4], lonely)));
         cases
@@ -59,14 +74,18 @@ impl Op for GlrlmOp {
     }
 
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
-        let steps = directions(case);
         let grid = Plain::of(case).grid(1);
-        let rows = steps.iter().enumerate().flat_map(|(direction, &step)| {
-            let level = |k: u16| grid.levels[usize::from(k)];
-            let found = runs(&grid, step).into_iter();
-            found.map(move |e| [direction as u32, level(e.level), e.size, e.count as u32])
-        });
-        tensor(rows.collect())
+        let found: Vec<_> = directions(case).into_iter().map(|step| runs(&grid, step)).collect();
+        tensor(rows(&grid, &found))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let grid = Plain::of(case).grid(1);
+        Ok(tensor(rows(&grid, &device::runs(&Placed::new(device, &grid)?, &directions(case))?)))
     }
 
     fn max_nmse(&self) -> f64 {

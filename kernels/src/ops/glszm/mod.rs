@@ -9,6 +9,7 @@
 //! Thibault et al., IEEE Trans. Biomedical Engineering 61 (2014). Zones are the components of
 //! [`components`](super::components); the matrix is sparse, as most of its sizes never occur.
 
+pub mod device;
 mod op;
 
 pub use op::GlszmOp;

@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::zones;
+use super::{device, zones};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::ops::components::lowest;
 use crate::simd::Level;
 use crate::voxels::cases::{Plain, directions, of_levels};
+use crate::voxels::device::Placed;
+use crate::voxels::{Extent, LevelGrid};
 
 /// `glszm` for the harness: output `zone`.
 pub struct GlszmOp;
 
 fn tensor(rows: Vec<[u32; 3]>) -> Vec<Tensor> {
     vec![Tensor::u32("zone", &[rows.len(), 3], rows.concat())]
+}
+
+/// Level, size and count of every entry.
+fn rows(grid: &LevelGrid, found: &[Extent]) -> Vec<[u32; 3]> {
+    found.iter().map(|e| [grid.levels[usize::from(e.level)], e.size, e.count as u32]).collect()
 }
 
 impl Op for GlszmOp {
@@ -42,9 +50,16 @@ impl Op for GlszmOp {
 
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
         let grid = Plain::of(case).grid(1);
-        let found = zones(&grid, &directions(case));
-        let level = |k: u16| grid.levels[usize::from(k)];
-        tensor(found.iter().map(|e| [level(e.level), e.size, e.count as u32]).collect())
+        tensor(rows(&grid, &zones(&grid, &directions(case))))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let grid = Plain::of(case).grid(1);
+        Ok(tensor(rows(&grid, &device::zones(&Placed::new(device, &grid)?, &directions(case))?)))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -12,6 +12,7 @@
 //! in every cube but for its place, so cubes are only counted and `mesh` follows from `cubes`
 //! whatever their order. Lorensen and Cline, Computer Graphics 21 (1987); volume by signed tetrahedra.
 
+pub mod device;
 mod op;
 mod table;
 
@@ -79,14 +80,18 @@ struct Piece {
 impl Mesh {
     /// The mesh of a region.
     pub fn of(solid: &Solid) -> Self {
-        let tallies = tally(solid);
+        Self::from_tallies(&tally(solid), solid.spacing)
+    }
+
+    /// The mesh that cubes of each case make together.
+    fn from_tallies(tallies: &[Tally], spacing: [f64; 3]) -> Self {
         let (mut volume, mut area) = (0.0, 0.0);
         for (case, tally) in tallies.iter().enumerate().filter(|(_, t)| t.cubes > 0) {
             let flipped = case & 0x80 != 0;
-            let piece = Piece::of(if flipped { case ^ 0xff } else { case }, solid.spacing);
+            let piece = Piece::of(if flipped { case ^ 0xff } else { case }, spacing);
             let mut here = piece.volume * tally.cubes as f64;
             for k in 0..3 {
-                here += piece.drift[k] * tally.places[k] as f64 * solid.spacing[k];
+                here += piece.drift[k] * tally.places[k] as f64 * spacing[k];
             }
             volume += if flipped { -here } else { here };
             area += piece.area * tally.cubes as f64;

@@ -1,7 +1,8 @@
 //! The op on the harness.
 
 use super::table::{MIDPOINTS, TRIANGLES};
-use super::{Mesh, Solid, cross, dot};
+use super::{Mesh, Solid, cross, device, dot};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
@@ -83,6 +84,16 @@ impl Op for MeshOp {
     fn cpu(&self, case: &Case, _level: Level) -> Vec<Tensor> {
         let plain = Plain::of(case);
         tensor(Mesh::of(&Solid::new(plain.size, &plain.voxels(), spacing(case))))
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let plain = Plain::of(case);
+        let solid = Solid::new(plain.size, &plain.voxels(), spacing(case));
+        Ok(tensor(device::mesh(&device::Placed::new(device, &solid)?)?))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -9,6 +9,7 @@ use crate::ops::case::{Case, Tensor, Work};
 use crate::simd::Level;
 use crate::voxels::LevelGrid;
 use crate::voxels::cases::{Plain, directions, moved, of_levels};
+use crate::voxels::device::Placed;
 
 /// `neighbourhood` for the harness: outputs `dependence`, `voxels` and `apart`.
 pub struct NeighbourhoodOp;
@@ -81,7 +82,7 @@ impl Op for NeighbourhoodOp {
 
     fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
         let (grid, alpha) = (grid(case), case.size("alpha") as u32);
-        Ok(output(&grid, device::neighbourhoods(device, &grid, &directions(case), alpha)?))
+        Ok(output(&grid, device::neighbourhoods(&Placed::new(device, &grid)?, &directions(case), alpha)?))
     }
 
     fn max_nmse(&self) -> f64 {

@@ -11,6 +11,7 @@
 //! depends on its whole line. Arithmetic is f64 in a fixed order, results are rounded to the type of
 //! the volume.
 
+pub mod device;
 mod op;
 
 pub use op::RecursiveOp;

@@ -1,6 +1,7 @@
 //! The op on the harness.
 
-use super::Recursive;
+use super::{Recursive, device};
+use crate::backend::{Device, DeviceError, Source};
 use crate::ops::Op;
 use crate::ops::case::{Case, Tensor, Values, Work, normal};
 use crate::simd::Level;
@@ -101,6 +102,23 @@ impl Op for RecursiveOp {
                 Tensor::f32("out", &[out.size[2], out.size[1], out.size[0]], out.values)
             }
         }]
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(device::SOURCE)
+    }
+
+    fn run_on(&self, device: &dyn Device, case: &Case) -> Result<Vec<Tensor>, DeviceError> {
+        let (volume, axis, cut) = (case.input("volume"), case.size("axis"), case.size("cut"));
+        if matches!(volume.values, Values::F64(_)) {
+            let reason = "devices filter volumes of f32; f64 is for the processor".to_owned();
+            return Err(DeviceError::Unsupported { op: self.name(), device: device.name(), reason });
+        }
+        let size = [volume.shape[2], volume.shape[1], volume.shape[0]];
+        let keep = cut..size[axis] - cut;
+        let volume = Volume { size, values: volume.to_f32() };
+        let out = Self::filter(case).along_on(device, &volume, axis, keep)?;
+        Ok(vec![Tensor::f32("out", &[out.size[2], out.size[1], out.size[0]], out.values)])
     }
 
     fn work(&self, case: &Case) -> Work {
