@@ -64,6 +64,10 @@ pub fn trials() -> Vec<Trial> {
         trials.extend(narrow::trials("cuda_shim", shim));
         trials.push(Trial::test("cox_nll::cuda_shim::a missing barrier is caught", missing_barrier));
         trials.push(Trial::test("linear::cuda_shim::a stray write is caught", stray_write));
+        for op in ["glrlm", "mesh"] {
+            let name = format!("{op}::cuda_shim::a missing barrier is caught");
+            trials.push(Trial::test(name, move || table_without_barrier(op)));
+        }
     }
     if let Some(info) = of(Backend::Wgpu) {
         let again = info.clone();
@@ -169,6 +173,27 @@ fn missing_barrier() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// A group's own table needs the barriers before and behind its counting.
+fn table_without_barrier(name: &str) -> Result<(), Failed> {
+    let op = op(name)?;
+    let cases = op.cases();
+    let case = cases.iter().find(|c| c.label == "few_levels").ok_or("no such case")?;
+    let faults: [fn(String) -> String; 2] = [
+        |text| text.replacen("__syncthreads();", "", 1),
+        |text| match text.rsplit_once("__syncthreads();") {
+            Some((before, after)) => format!("{before}{after}"),
+            None => text,
+        },
+    ];
+    if is_caught(op, case, |text| text) {
+        return Err("the kernel fails without a fault".into());
+    }
+    match faults.into_iter().position(|fault| !is_caught(op, case, fault)) {
+        None => Ok(()),
+        Some(barrier) => Err(format!("barrier {barrier} is missing and nobody noticed").into()),
+    }
 }
 
 /// The sentinels see a kernel that writes one row too many.
