@@ -3,12 +3,14 @@
 use std::str::FromStr;
 
 use osteon_core::ExitCode;
-use osteon_kernels::backend::{self, Request};
+use osteon_kernels::backend::{self, Backend, Choice, DeviceInfo, Request};
 use osteon_study::Study;
 use osteon_study::engine::Engine;
+use osteon_study::watch::Watch;
 
 use crate::failure::CommandError;
 use crate::launcher;
+use crate::talk::Talk;
 
 /// Where to compute. An index counts the devices of a kind from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +30,41 @@ impl Device {
         if self.0 == Request::Cpu {
             return Ok(Engine::processor());
         }
-        let choice = backend::choose(self.0, launcher::local_rank(), &backend::devices())?;
+        let choice = self.choose()?;
         let engine = Engine::open(&choice.device)?;
         Ok(if auto { engine.because(choice.reason) } else { engine })
+    }
+
+    /// The device of this process, and why it is this one.
+    fn choose(self) -> Result<Choice, CommandError> {
+        Ok(backend::choose(self.0, launcher::local_rank(), &backend::devices())?)
+    }
+
+    /// The device for what can be computed elsewhere unless `forced` says why not, `None` for the processor; with
+    /// `auto`, `talk` hears what was taken and why. It was opened once, so that a driver that refuses is heard of here.
+    ///
+    /// # Errors
+    /// If a named device is not there, refuses, or cannot be used.
+    pub fn or_processor(self, forced: Option<&str>, talk: &Talk) -> Result<Option<DeviceInfo>, CommandError> {
+        let choice = match (self.0, forced) {
+            (Request::Cpu, _) => return Ok(None),
+            (Request::Auto, Some(reason)) => {
+                talk.say(&format!("device: cpu ({reason})"));
+                return Ok(None);
+            }
+            (_, Some(reason)) => {
+                let message = format!("--device {}: {reason}", self.0);
+                let hint = Some("use --device cpu".to_owned());
+                return Err(CommandError::Plain(message, ExitCode::Device, hint));
+            }
+            (_, None) => self.choose()?,
+        };
+        talk.say(&format!("device: {} ({})", choice.device.request(), choice.reason));
+        if choice.device.backend == Backend::Cpu {
+            return Ok(None);
+        }
+        backend::open(&choice.device)?;
+        Ok(Some(choice.device))
     }
 
     /// Refuses another device than the processor; `auto` is the processor here, and none is looked for.

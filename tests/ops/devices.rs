@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::Write;
+use std::process::Command;
 use std::rc::Rc;
 
 use libtest_mimic::{Failed, Trial};
@@ -65,6 +66,14 @@ pub fn trials() -> Vec<Trial> {
         trials.push(Trial::test("cox_nll::cuda_shim::a missing barrier is caught", missing_barrier));
         trials.push(Trial::test("linear::cuda_shim::a stray write is caught", stray_write));
     }
+    let masks: [(Backend, &[&str]); 2] = [
+        (Backend::Wgpu, &["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]),
+        (Backend::Cuda, &["CUDA_VISIBLE_DEVICES"]),
+    ];
+    for (backend, mask) in masks.into_iter().filter(|(b, _)| of(*b).is_some()) {
+        let label = format!("every_op::{}::a masked device is not there", backend.name());
+        trials.push(Trial::test(label, move || masked(backend, mask)));
+    }
     if let Some(info) = of(Backend::Wgpu) {
         let again = info.clone();
         trials.push(Trial::test("activation::wgpu::beyond one binding", move || beyond_one_binding(&info)));
@@ -77,6 +86,20 @@ pub fn trials() -> Vec<Trial> {
 enum Run {
     Device(DeviceInfo),
     Shim,
+}
+
+/// A process whose environment hides the devices of a backend sees none of them.
+fn masked(backend: Backend, mask: &[&str]) -> Result<(), Failed> {
+    let listed = |mask: &[&str]| -> Result<usize, Failed> {
+        let mut list = Command::new(env::current_exe()?);
+        list.env("OSTEON_TIME", "list").envs(mask.iter().map(|name| (name, "/nothing")));
+        let text = String::from_utf8(list.output()?.stdout)?;
+        Ok(text.lines().filter(|line| line.starts_with(backend.name())).count())
+    };
+    match (listed(&[])?, listed(mask)?) {
+        (1.., 0) => Ok(()),
+        (there, left) => Err(format!("{there} devices, {left} of them masked and still there").into()),
+    }
 }
 
 /// Runs between sentinels; `None` where the op refuses such inputs, which it says by name.

@@ -15,6 +15,7 @@ mod read;
 mod reduce;
 mod repack;
 mod scatter;
+mod sums;
 mod symmetric;
 
 pub use error::SlidesError;

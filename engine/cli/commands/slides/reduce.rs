@@ -16,6 +16,7 @@ use osteon_study::watch::Watch;
 
 use super::models::{ModelArgs, beside, conclude, sorted};
 use crate::args::Voice;
+use crate::device::Device;
 use crate::failure::CommandError;
 use crate::launcher;
 use crate::talk::Talk;
@@ -61,6 +62,14 @@ pub struct Reduce {
     /// Arithmetic of sums
     #[arg(long, value_enum, default_value_t = Arithmetic::F32)]
     pub precision: Arithmetic,
+    // Brackets are links to rustdoc, so this text is no doc comment.
+    #[arg(
+        long,
+        help = "Where moments and products of tiles are summed: cpu, auto, wgpu[:i] or cuda[:i]",
+        value_name = "DEVICE",
+        default_value = "cpu"
+    )]
+    pub device: Device,
     /// Column of sites: each rank opens the files of its sites alone, and only sums cross
     #[arg(long, value_name = "COLUMN", requires = "table", conflicts_with = "shard")]
     pub federate: Option<String>,
@@ -226,7 +235,9 @@ impl Reduce {
             Arithmetic::F64 => Precision::Double,
         };
         let products = finish.needs_products();
-        let wanted = Wanted { key: finish.key, pools: self.pool.clone(), products, precision };
+        let forced = (precision == Precision::Double).then_some("f64 sums are formed on the processor");
+        let device = self.device.or_processor(forced, talk)?;
+        let wanted = Wanted { key: finish.key, pools: self.pool.clone(), products, precision, device };
         let mut batch = SlideBatch { cases, wanted, gathered: None };
         if products {
             let keys: Vec<String> = (0..batch.cases()).map(|case| batch.key(case)).collect();
