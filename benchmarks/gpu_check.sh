@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The op harness and the timings on a machine with a GPU, in parts of a few minutes:
 #   benchmarks/gpu_check.sh                 every part that is not done yet; the same command goes on
-#   benchmarks/gpu_check.sh PART...         build harness_cuda harness_wgpu sanitizer timings_cuda timings_wgpu peers
+#   benchmarks/gpu_check.sh PART...         build harness_cuda harness_wgpu sanitizer timings_cuda timings_wgpu peers table
 #   benchmarks/gpu_check.sh --smoke         the software Vulkan driver: shows that the script works, measures nothing
 # The machine needs a driver and, for CUDA, an NVRTC library. Built elsewhere, the one binary is named by
 # OSTEON_GPU_BIN; it needs neither MPI nor HDF5. Results: benchmarks/baselines/GPU-DATE/, exit code 5 without a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PARTS=(build harness_cuda harness_wgpu sanitizer timings_cuda timings_wgpu peers)
+PARTS=(build harness_cuda harness_wgpu sanitizer timings_cuda timings_wgpu peers table)
 LIMIT=${OSTEON_PART_SECONDS:-460}  # a part is stopped after so many seconds
 
 smoke=
@@ -64,13 +64,15 @@ harness_wgpu() {
 sanitizer() {
   if [ -z "$cuda" ]; then skip "no NVIDIA device" sanitizer; return; fi
   command -v compute-sanitizer >/dev/null || { skip "no compute-sanitizer" sanitizer; return; }
-  local bad=0
+  local bad=0 begun=$SECONDS
   for tool in memcheck racecheck initcheck; do
     for test in 'cox_nll::cuda::random' 'linear::cuda::odd' 'batch_norm::cuda::n17' 'schedule::cuda::s3' \
       'glszm::cuda::few_levels' 'diameter::cuda::few_levels' \
-      'training::cuda::as the processor, mini-batches, batch norm'; do
+      'moments::cuda::n600' 'c_index::cuda::n333' 'gram::cuda::t513_d49_f16' 'gram::cuda::t300_d70_f32' \
+      'cox_nll::cuda::left truncation, strata' 'training::cuda::as the processor, mini-batches, batch norm'; do
+      [ $((SECONDS - begun)) -lt "$LIMIT" ] || { echo "error: no time left for $tool $test" >&2; return 1; }
       echo "== $tool $test"
-      timeout "$((LIMIT / 8))" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bin" "$test" --test-threads 1 2>&1 || bad=1
+      timeout "$((LIMIT / 16))" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bin" "$test" --test-threads 1 2>&1 || bad=1
     done
   done >"$out/sanitizer.log"
   return "$bad"
@@ -78,6 +80,11 @@ sanitizer() {
 timings_cuda() { if [ -n "$cuda" ]; then timings cuda "$cuda"; else skip "no NVIDIA device" timings_cuda; fi; }
 timings_wgpu() { if [ -n "$wgpu" ]; then timings wgpu "$wgpu"; else skip "no hardware Vulkan device" timings_wgpu; fi; }
 peers() { timeout "$LIMIT" python3 benchmarks/peers/gpu.py >"$out/peers.jsonl" 2>"$out/peers.log" || { cat "$out/peers.log" >&2; return 1; }; }
+
+table() {
+  command -v python3 >/dev/null || { skip "no python3" table; return; }
+  python3 benchmarks/peers/gpu_table.py "$out" >"$out/table.md"
+}
 
 { echo "$listed"; uname -srm; date -u +%FT%TZ; nvidia-smi -L 2>/dev/null || true; } >"$out/machine.txt"
 failed=0
@@ -94,5 +101,5 @@ for part in "${parts[@]}"; do
     failed=1
   fi
 done
-cat "$out"/timings_*.jsonl "$out"/peers.jsonl 2>/dev/null || true
+cat "$out"/table.md 2>/dev/null || cat "$out"/timings_*.jsonl "$out"/peers.jsonl 2>/dev/null || true
 exit "$failed"

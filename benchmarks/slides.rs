@@ -97,8 +97,13 @@ fn main() {
     }
 
     let pools = vec![Pooling::Mean, Pooling::Std, Pooling::Max];
-    let wanted =
-        |products| Wanted { key: None, pools: pools.clone(), products, precision: Precision::Single };
+    let wanted = |products| Wanted {
+        key: None,
+        pools: pools.clone(),
+        products,
+        precision: Precision::Single,
+        device: None,
+    };
     for (what, name) in [
         ("slides_pool_contiguous_f16", "contiguous.h5"),
         ("slides_pool_npy_f16", "tiles.npy"),

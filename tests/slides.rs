@@ -304,3 +304,46 @@ fn repacked_slides_reduce_to_the_same_vectors() {
     }
     assert_eq!(bytes(dir, "a.csv"), bytes(dir, "b.csv"));
 }
+
+/// The software Vulkan driver, named: the same vectors within single precision, and records that say so.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_device_sums_as_the_processor_does() {
+    use osteon_kernels::backend::{Backend, devices};
+    if !devices().iter().any(|d| d.backend == Backend::Wgpu) {
+        let required = std::env::var("OSTEON_REQUIRE").is_ok_and(|all| all.split(',').any(|p| p == "vulkan"));
+        assert!(!required, "no Vulkan device here");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: no Vulkan device here\n");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    slides(dir, 12, 700);
+    for (name, device) in [("cpu.csv", "cpu"), ("gpu.csv", "wgpu:0"), ("again.csv", "wgpu:0")] {
+        let (code, text) = reduce(dir, &[&ALL[..], &["-o", name, "--device", device]].concat());
+        assert_eq!(code, Some(3), "{text}");
+        assert_eq!(text.contains("device: wgpu:0"), device != "cpu", "{text}");
+    }
+    assert_eq!(bytes(dir, "gpu.csv"), bytes(dir, "again.csv"));
+    let quality: serde_json::Value = serde_json::from_slice(&bytes(dir, "gpu.quality.json")).expect("JSON");
+    let devices = quality["devices"].as_array().expect("devices");
+    assert!(
+        devices.len() == 1 && devices[0].as_str().is_some_and(|d| d.starts_with("wgpu:0 ")),
+        "{devices:?}"
+    );
+    let table = |name: &str| osteon_table::read(&dir.join(name), &ReadOptions::default()).expect("a table");
+    let (here, there) = (table("cpu.csv"), table("gpu.csv"));
+    for (a, b) in here.columns().iter().zip(there.columns()) {
+        let (Cells::Float(x), Cells::Float(y)) = (&a.cells, &b.cells) else { continue };
+        for (x, y) in x.iter().zip(y).filter_map(|(x, y)| x.zip(*y)) {
+            assert!(
+                (x - y).abs() < 1e-4 * x.abs().max(1.0) || x.is_nan() && y.is_nan(),
+                "{}: {x} {y}",
+                a.name
+            );
+        }
+    }
+    let (code, text) =
+        reduce(dir, &[&ALL[..], &["-o", "f64.csv", "--device", "wgpu:0", "--precision", "f64"]].concat());
+    assert_eq!(code, Some(5), "{text}");
+}

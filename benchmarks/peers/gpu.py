@@ -65,6 +65,56 @@ def cox():
     say("cox loss and gradient without ties, 4096 x 2048", seconds(run))
 
 
+def slides():
+    x = torch.randn(5000, 1536, device="cuda").half()
+
+    def pool():
+        wide = x.float()
+        return wide.mean(0), wide.var(0, unbiased=False), x.amax(0), x.amin(0)
+
+    s = seconds(pool)
+    say("pool t5000_d1536_f16", s, gb_per_s=2 * x.numel() / s / 1e9)
+    x = x[:4096]
+    shift = x[:32].float().mean(0)
+
+    def gram():
+        centred = x.float() - shift
+        return centred.T @ centred
+
+    # In f32, which is what Osteon's products keep; and of the halves as they are.
+    s = seconds(gram)
+    say("gram t4096_d1536_f16_in_f32", s, gflop_per_s=2 * 4096 * 1536**2 / s / 1e9)
+    s = seconds(lambda: x.T @ x)
+    say("matmul f16, 1536 x 4096 x 1536", s, gflop_per_s=2 * 4096 * 1536**2 / s / 1e9)
+
+
+def concordance(n=100_000, rows=4096):
+    time_, score = torch.randint(3000, (n,), device="cuda"), torch.randn(n, device="cuda")
+    event = torch.rand(n, device="cuda") < 0.5
+
+    def count():
+        found = torch.zeros(3, dtype=torch.int64, device="cuda")
+        for at in range(0, n, rows):
+            t, s, e = (v[at : at + rows, None] for v in (time_, score, event))
+            comparable = e & ((t < time_) | ((t == time_) & ~event))
+            for k, pairs in enumerate((s > score, s < score, s == score)):
+                found[k] += (comparable & pairs).sum()
+        return found
+
+    say("c_index n1e5", seconds(count))
+
+
+def moments():
+    z, w = torch.randn(1 << 17, 64, device="cuda"), torch.ones(1 << 17, 1, device="cuda")
+
+    def run():
+        total = w.sum()
+        mean = (w * z).sum(0) / total
+        return mean, (w * (z - mean) ** 2).sum(0) / total
+
+    say("moments n131072_h64", seconds(run))
+
+
 def networks(problems):
     layers = []
     for inputs, outputs in zip(WIDTHS, WIDTHS[1:]):
@@ -92,5 +142,8 @@ if __name__ == "__main__":
     copy()
     gemm()
     cox()
+    moments()
+    slides()
+    concordance()
     say("METABRIC epoch, 1000 networks, batched", seconds(networks(1000)))
     say("METABRIC epoch, 1 network, times 1000 when looped", seconds(networks(1)))

@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use osteon_core::ExitCode;
-use osteon_kernels::backend::{self, Backend, Choice, DeviceError, Request, Shared};
-use osteon_radiomics::Params;
+use osteon_kernels::backend::{self, Backend, Choice, DeviceInfo, Request};
 use osteon_study::Study;
 use osteon_study::engine::Engine;
 use osteon_study::watch::Watch;
@@ -36,32 +35,36 @@ impl Device {
         Ok(if auto { engine.because(choice.reason) } else { engine })
     }
 
-    /// Opens what features of images are computed on, if it is not the processor, and says what it is. Only `auto` gives
-    /// way to the processor, for parameters that have no device version.
+    /// The device of this process, and why it is this one.
+    fn choose(self) -> Result<Choice, CommandError> {
+        Ok(backend::choose(self.0, launcher::local_rank(), &backend::devices())?)
+    }
+
+    /// The device for what can be computed elsewhere unless `forced` says why not, `None` for the processor; with
+    /// `auto`, `talk` hears what was taken and why. It was opened once, so that a driver that refuses is heard of here.
     ///
     /// # Errors
-    /// If the device is not there, refuses, or has no version of what is asked for.
-    pub fn for_extraction(self, params: &Params, talk: &Talk) -> Result<Option<Shared>, CommandError> {
-        let (auto, forced) = (self.0 == Request::Auto, params.needs_processor());
-        match forced {
-            _ if self.0 == Request::Cpu => return Ok(None),
-            Some(reason) if auto => {
+    /// If a named device is not there, refuses, or cannot be used.
+    pub fn or_processor(self, forced: Option<&str>, talk: &Talk) -> Result<Option<DeviceInfo>, CommandError> {
+        let choice = match (self.0, forced) {
+            (Request::Cpu, _) => return Ok(None),
+            (Request::Auto, Some(reason)) => {
                 talk.say(&format!("device: cpu ({reason})"));
                 return Ok(None);
             }
-            _ => {}
+            (_, Some(reason)) => {
+                let message = format!("--device {}: {reason}", self.0);
+                let hint = Some("use --device cpu".to_owned());
+                return Err(CommandError::Plain(message, ExitCode::Device, hint));
+            }
+            (_, None) => self.choose()?,
+        };
+        talk.say(&format!("device: {} ({})", choice.device.request(), choice.reason));
+        if choice.device.backend == Backend::Cpu {
+            return Ok(None);
         }
-        let Choice { device, reason } = self.choose()?;
-        if let Some(reason) = forced {
-            let (op, device, reason) = ("this extraction", device.to_string(), reason.to_owned());
-            return Err(DeviceError::Unsupported { op, device, reason }.into());
-        }
-        talk.say(&format!("device: {} ({reason})", device.request()));
-        Ok((device.backend != Backend::Cpu).then(|| Shared::open(&device)).transpose()?)
-    }
-
-    fn choose(self) -> Result<Choice, DeviceError> {
-        backend::choose(self.0, launcher::local_rank(), &backend::devices())
+        backend::open(&choice.device)?;
+        Ok(Some(choice.device))
     }
 
     /// Refuses another device than the processor; `auto` is the processor here, and none is looked for.

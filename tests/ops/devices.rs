@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::Write;
+use std::process::Command;
 use std::rc::Rc;
 
 use libtest_mimic::{Failed, Trial};
@@ -62,12 +63,20 @@ pub fn trials() -> Vec<Trial> {
     if compiler().is_some() {
         trials.extend(training::trials("cuda_shim", 30, shim));
         trials.extend(narrow::trials("cuda_shim", shim));
-        trials.push(Trial::test("cox_nll::cuda_shim::a missing barrier is caught", missing_barrier));
+        trials.push(Trial::test("every_op::cuda_shim::a missing barrier is caught", missing_barrier));
         trials.push(Trial::test("linear::cuda_shim::a stray write is caught", stray_write));
         for op in ["glrlm", "mesh"] {
             let name = format!("{op}::cuda_shim::a missing barrier is caught");
             trials.push(Trial::test(name, move || table_without_barrier(op)));
         }
+    }
+    let masks: [(Backend, &[&str]); 2] = [
+        (Backend::Wgpu, &["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]),
+        (Backend::Cuda, &["CUDA_VISIBLE_DEVICES"]),
+    ];
+    for (backend, mask) in masks.into_iter().filter(|(b, _)| of(*b).is_some()) {
+        let label = format!("every_op::{}::a masked device is not there", backend.name());
+        trials.push(Trial::test(label, move || masked(backend, mask)));
     }
     if let Some(info) = of(Backend::Wgpu) {
         let again = info.clone();
@@ -81,6 +90,20 @@ pub fn trials() -> Vec<Trial> {
 enum Run {
     Device(DeviceInfo),
     Shim,
+}
+
+/// A process whose environment hides the devices of a backend sees none of them.
+fn masked(backend: Backend, mask: &[&str]) -> Result<(), Failed> {
+    let listed = |mask: &[&str]| -> Result<usize, Failed> {
+        let mut list = Command::new(env::current_exe()?);
+        list.env("OSTEON_TIME", "list").envs(mask.iter().map(|name| (name, "/nothing")));
+        let text = String::from_utf8(list.output()?.stdout)?;
+        Ok(text.lines().filter(|line| line.starts_with(backend.name())).count())
+    };
+    match (listed(&[])?, listed(mask)?) {
+        (1.., 0) => Ok(()),
+        (there, left) => Err(format!("{there} devices, {left} of them masked and still there").into()),
+    }
 }
 
 /// Runs between sentinels; `None` where the op refuses such inputs, which it says by name.
@@ -145,31 +168,57 @@ fn is_caught(op: &dyn Op, case: &Case, fault: fn(String) -> String) -> bool {
     })
 }
 
-/// Each barrier of the scan is needed: without it some order of the threads goes wrong.
+/// The text round a barrier, and what takes the barrier out.
+macro_rules! without {
+    ($before:literal, $barrier:literal, $after:literal) => {
+        (concat!($before, $barrier, $after), |text| {
+            text.replacen(concat!($before, $barrier, $after), concat!($before, $after), 1)
+        })
+    };
+}
+
+/// Barriers that a kernel cannot do without: op, beginning of the case's label, and the fault.
+const BARRIERS: [(&str, &str, (&str, fn(String) -> String)); 8] = [
+    ("cox_nll", "several blocks, efron", without!("", "        __syncthreads();\n", "        if (t >= d) {")),
+    (
+        "cox_nll",
+        "several blocks, efron",
+        without!("    shared->head[t] = head;\n", "    __syncthreads();\n", ""),
+    ),
+    (
+        "cox_nll",
+        "left truncation, several",
+        without!(
+            "",
+            "        __syncthreads();\n",
+            "    }\n    for (unsigned i = t; i < p.n; i += GROUP) {\n        unsigned info = rows[i];\n"
+        ),
+    ),
+    ("moments", "n600", without!("", "        __syncthreads();\n", "    }\n    if (ty == 0")),
+    ("c_index", "n333", without!("", "        __syncthreads();\n", "        if (least >=")),
+    ("c_index", "n2500", without!("", "        __syncthreads();\n", "    }\n    lower[t] = below;")),
+    ("gram", "t300_d70_f32", without!("", "            __syncthreads();\n", "#pragma unroll 4")),
+    (
+        "gram",
+        "t513_d49_f16_in_f32",
+        without!("", "            __syncthreads();\n", "#pragma unroll\n            for (unsigned half"),
+    ),
+];
+
+/// Without any of these barriers some order of the threads goes wrong.
 fn missing_barrier() -> Result<(), Failed> {
-    let op = op("cox_nll")?;
-    let cases = op.cases();
-    let case = cases.iter().find(|c| c.label.starts_with("several blocks, efron")).ok_or("no such case")?;
-    let faults: [fn(String) -> String; 2] = [
-        |text| text.replacen("        __syncthreads();\n        if (t >= d) {", "        if (t >= d) {", 1),
-        |text| {
-            text.replacen(
-                "    shared->head[t] = head;\n    __syncthreads();",
-                "    shared->head[t] = head;",
-                1,
-            )
-        },
-    ];
-    if is_caught(op, case, |text| text) {
-        return Err("the kernel fails without a fault".into());
-    }
-    for (i, fault) in faults.into_iter().enumerate() {
-        let text = op.source().ok_or("no source")?.full_cuda();
-        if fault(text.clone()) == text {
-            return Err(format!("barrier {i} is not where it was").into());
+    for (i, (name, label, (there, fault))) in BARRIERS.into_iter().enumerate() {
+        let op = op(name)?;
+        let cases = op.cases();
+        let case = cases.iter().find(|c| c.label.starts_with(label)).ok_or("no such case")?;
+        if !op.source().ok_or("no source")?.full_cuda().contains(there) {
+            return Err(format!("barrier {i} of {name} is not where it was").into());
+        }
+        if is_caught(op, case, |text| text) {
+            return Err(format!("{name} fails without a fault").into());
         }
         if !is_caught(op, case, fault) {
-            return Err(format!("barrier {i} is missing and nobody noticed").into());
+            return Err(format!("barrier {i} of {name} is missing and nobody noticed").into());
         }
     }
     Ok(())

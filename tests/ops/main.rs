@@ -5,6 +5,7 @@
 //! must agree to the bit. A device version runs between sentinels, twice, to the same bits; the CUDA
 //! sources run on the CPU too, in three orders of their threads. `OSTEON_PRINT_NMSE=1` prints errors.
 
+mod captured;
 mod compare;
 mod devices;
 mod guard;

@@ -14,9 +14,12 @@ use osteon_kernels::ops::cox_nll::Ties;
 use osteon_kernels::ops::cox_nll::device::Outcome;
 use osteon_kernels::ops::linear::device::{Dense, Draw, Post};
 use osteon_kernels::ops::schedule::Row;
+use osteon_kernels::ops::{ALL, Case, Op};
 use osteon_models::deepsurv::Resident;
 use osteon_radiomics::{Params, RadiomicsError, Selection, extract_on};
 use serde_json::json;
+
+use crate::captured::Captured;
 
 #[path = "../../benchmarks/inputs.rs"]
 #[allow(dead_code, reason = "the inputs of the benchmarks lie in the same file")]
@@ -109,6 +112,25 @@ pub fn run(what: &str) -> Result<(), Box<dyn Error>> {
         let more = json!({ "gb_per_s": rate, "of_copy": rate / copy.1 });
         say(&format!("cox_nll loss and gradient, {name}, {problems} x {n}"), s, more)?;
     }
+    for &op in ALL.iter().filter(|op| op.source().is_some()) {
+        for case in cases(op, small) {
+            match kernels(device.as_ref(), op, &case) {
+                Ok(None) => {}
+                Ok(Some((s, whole))) => {
+                    let work = op.work(&case);
+                    let rate = work.bytes / s / 1e9;
+                    let more = json!({ "gb_per_s": rate, "of_copy": rate / copy.1,
+                        "gflop_per_s": work.flops / s / 1e9, "ms_with_transfers": 1e3 * whole });
+                    say(&format!("{} {}", op.name(), case.label), s, more)?;
+                    if small {
+                        break;
+                    }
+                }
+                Err(DeviceError::Unsupported { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
     let networks = if small { 4 } else { 1000 };
     let s = training(&device, networks, if small { 2 } else { 20 })?;
     say(&format!("METABRIC epoch, {networks} networks"), s, json!({ "s_for_500_epochs": 500.0 * s }))?;
@@ -144,6 +166,27 @@ fn radiomics(info: &DeviceInfo, grid: Grid) -> Result<(f64, serde_json::Value), 
     let more =
         json!({ "features": here.len(), "voxels": voxels, "cpu_ms": 1e3 * cpu, "cpu_threads": threads });
     Ok((s, more))
+}
+
+/// What an op is timed on; of small cases the first that runs.
+fn cases(op: &dyn Op, small: bool) -> Vec<Case> {
+    match small {
+        true => op.cases().into_iter().rev().collect(),
+        false => op.perf_cases(),
+    }
+}
+
+/// Seconds of an op's kernels alone, started together, and of the whole call; `None` where nothing is launched.
+fn kernels(device: &dyn Device, op: &dyn Op, case: &Case) -> Result<Option<(f64, f64)>, DeviceError> {
+    let captured = Captured::new(device);
+    op.run_on(&captured, case)?;
+    let start = Instant::now();
+    op.run_on(device, case)?;
+    let whole = start.elapsed().as_secs_f64();
+    match captured.launches.into_inner() {
+        none if none.is_empty() => Ok(None),
+        launches => Ok(Some((replayed(device, &device.record(launches)?)?, whole))),
+    }
 }
 
 /// Seconds, and GB/s read and written.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use osteon_core::{ExitCode, Failure, ReduceError};
+use osteon_kernels::backend::DeviceError;
 use osteon_table::TableError;
 
 /// Why slides cannot be read or reduced.
@@ -59,6 +60,9 @@ pub enum SlidesError {
     /// A sum over sites that could not be formed.
     #[error(transparent)]
     Reduce(#[from] ReduceError),
+    /// A device fails, or has no version of what was asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 impl SlidesError {
@@ -78,6 +82,7 @@ impl Failure for SlidesError {
             Self::Table(e) => e.exit_code(),
             Self::Extension { .. } | Self::Option(_) => ExitCode::Usage,
             Self::Reduce(_) => ExitCode::Mpi,
+            Self::Device(e) => e.exit_code(),
             Self::Format { .. } | Self::NotFinite { .. } | Self::Mixed(_) | Self::Model(_) => ExitCode::Data,
         }
     }
@@ -85,6 +90,7 @@ impl Failure for SlidesError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Table(e) => e.hint(),
+            Self::Device(e) => e.hint(),
             Self::NotFinite { .. } => {
                 Some("half-precision overflow in the encoder is the usual cause: write float32".into())
             }

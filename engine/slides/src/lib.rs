@@ -16,6 +16,7 @@ mod read;
 mod reduce;
 mod repack;
 mod scatter;
+mod sums;
 mod symmetric;
 
 pub use error::SlidesError;

@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use osteon_core::files::sha256_hex;
-use osteon_kernels::ops::gram::{self, Workspace};
-use osteon_kernels::ops::pool::{BLOCK, Pool, Precision, Rows};
-use osteon_kernels::simd::Level as Simd;
+use osteon_kernels::backend::DeviceInfo;
+use osteon_kernels::ops::gram;
+use osteon_kernels::ops::pool::{Pool, Precision, Rows};
 
 use crate::error::SlidesError;
 use crate::order::{Sample, Top};
 use crate::read::{Level, Slide};
+use crate::sums::Sums;
 
 /// Values of `topk` where it does not say.
 const TOP: usize = 10;
@@ -85,6 +86,8 @@ pub struct Wanted {
     pub products: bool,
     /// Arithmetic of sums within blocks.
     pub precision: Precision,
+    /// Device that forms moments and products, in single precision; else the processor.
+    pub device: Option<DeviceInfo>,
 }
 
 /// Sums of products of the tiles of a slide, about zero.
@@ -125,13 +128,13 @@ pub struct Reduced {
 /// a file brings its rows.
 ///
 /// # Errors
-/// If a slide cannot be read, holds NaN or infinity, or slides differ in width, level or encoder.
+/// If a slide cannot be read, holds NaN or infinity, slides differ in width, level or encoder, or a device fails or
+/// cannot sum such numbers.
 pub fn reduce(slides: &[Slide], wanted: &Wanted) -> Result<Reduced, SlidesError> {
     agree(slides)?;
     let width = slides.iter().map(Slide::width).max().unwrap_or(0);
     let level = slides.first().map_or(Level::Tile, Slide::level);
-    let simd = Simd::current();
-    let mut pool = Pool::new(width, wanted.precision);
+    let mut sums = Sums::new(width, wanted)?;
     let levels: Vec<f64> = wanted
         .pools
         .iter()
@@ -143,15 +146,11 @@ pub fn reduce(slides: &[Slide], wanted: &Wanted) -> Result<Reduced, SlidesError>
         .iter()
         .filter_map(|p| if let Pooling::Top(k) = p { Some(Top::new(width, *k)) } else { None })
         .collect();
-    let mut products =
-        wanted.products.then(|| (Workspace::new(width, wanted.precision), vec![0.0; gram::len(width)]));
-    // Blocks of products for a PCA; else pieces that stay in the second-level cache.
-    let unit = if wanted.products { gram::BLOCK } else { 2 * BLOCK };
     for slide in slides {
         let mut before = 0;
-        slide.stream(unit, |rows| {
-            pool.add(simd, rows);
-            if !pool.is_finite() {
+        slide.stream(sums.unit(), |rows| {
+            sums.pool(rows)?;
+            if !sums.pool.is_finite() {
                 return Err(not_finite(slide, rows, before, width));
             }
             before += (rows.len() / width) as u64;
@@ -159,13 +158,16 @@ pub fn reduce(slides: &[Slide], wanted: &Wanted) -> Result<Reduced, SlidesError>
                 sample.add(rows);
             }
             tops.iter_mut().for_each(|top| top.add(rows));
-            if let Some((workspace, gram)) = &mut products {
-                workspace.add(simd, rows, pool.shift(), gram);
-            }
-            Ok(())
+            Ok(sums.multiply(rows)?)
         })?;
     }
-    let products = products.filter(|_| pool.tiles() > 0).map(|(_, gram)| about_zero(&pool, gram));
+    let (pool, gram) = sums.finish()?;
+    if let (Some(slide), Some(gram)) = (slides.first(), &gram)
+        && gram.iter().any(|x| !x.is_finite())
+    {
+        return Err(SlidesError::format(slide.path(), "its values are too large to be multiplied"));
+    }
+    let products = gram.filter(|_| pool.tiles() > 0).map(|gram| about_zero(&pool, gram));
     let mut quantiles = sample.as_ref().map(|s| s.quantiles(&levels)).unwrap_or_default().into_iter();
     let mut tops = tops.into_iter();
     let n = pool.tiles() as f64;

@@ -35,7 +35,7 @@ fn slide(dir: &Path, number: u64, tiles: usize) -> (PathBuf, Vec<f64>) {
 fn wanted(precision: Precision) -> Wanted {
     let pools = ["mean", "std", "max", "min", "q10", "q50", "top3"];
     let pools = pools.into_iter().map(|p| p.parse().expect("a pooling")).collect();
-    Wanted { key: None, pools, products: true, precision }
+    Wanted { key: None, pools, products: true, precision, device: None }
 }
 
 fn run(path: &Path, precision: Precision, threads: usize) -> Reduced {

@@ -49,6 +49,23 @@ fn ranks_of_a_node_share_its_devices_by_turns() {
     }
 }
 
+/// What a mask leaves is numbered anew for CUDA; among Vulkan devices software stands in between.
+#[test]
+fn ranks_share_what_a_mask_leaves() {
+    let masked = [machine(1, &[]), machine(2, &[])];
+    let of_ranks = |request, machine: &[DeviceInfo]| {
+        (0..4).map(|rank| chosen(request, rank, machine)).collect::<Vec<_>>()
+    };
+    assert_eq!(of_ranks(Request::Cuda(None), &masked[0]), ["cuda:0"; 4]);
+    assert_eq!(of_ranks(Request::Auto, &masked[1]), ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]);
+    let vulkan = machine(0, &[Kind::Software, Kind::Discrete, Kind::Software, Kind::Discrete]);
+    for request in [Request::Wgpu(None), Request::Auto] {
+        assert_eq!(of_ranks(request, &vulkan), ["wgpu:1", "wgpu:3", "wgpu:1", "wgpu:3"]);
+    }
+    let reason = choose(Request::Auto, 3, &masked[1]).expect("a device").reason;
+    assert!(reason.contains("number 1 of 2 by local rank 3"), "{reason}");
+}
+
 #[test]
 fn a_software_adapter_is_taken_only_by_name() {
     let machine = machine(0, &[Kind::Software]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
 use osteon_imaging::{Cases, Extraction, Grids, Need, Results};
+use osteon_kernels::backend::Shared;
 use osteon_pipeline::{Batch, Budget, Finished, Ran, Shard, journal_of, run};
 use osteon_radiomics::{Params, Profile, Selection};
 use osteon_study::stop::Stop;
@@ -120,10 +121,14 @@ impl Extract {
             _ if params.settings.correct_mask => Grids::ResampleMask,
             _ => Grids::Refuse,
         };
+        let device = || {
+            let found = self.device.or_processor(params.needs_processor(), talk)?;
+            Ok::<_, CommandError>(found.map(|info| Shared::open(&info)).transpose()?)
+        };
         match (&self.cases, &self.image, &self.mask) {
             (Some(table), ..) => {
                 let cases = Cases::read(table, &selection, Need::Mask)?;
-                let device = self.device.for_extraction(&params, talk)?;
+                let device = device()?;
                 self.many(Extraction { cases, params, grids, device }, threads, talk)
             }
             (None, Some(image), Some(mask)) if self.voxel_based => {
@@ -134,7 +139,7 @@ impl Extract {
             }
             (None, Some(image), Some(mask)) => {
                 let cases = Cases::single(image, mask, selection);
-                let device = self.device.for_extraction(&params, talk)?;
+                let device = device()?;
                 self.single(&Extraction { cases, params, grids, device }, threads, talk)
             }
             _ => Ok(ExitCode::Usage),

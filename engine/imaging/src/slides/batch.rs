@@ -52,14 +52,22 @@ pub struct SlideVectors {
     pub largest: f64,
     /// Whether quantiles are those of a sample.
     pub sampled: bool,
-    /// Equal for equal tiles.
+    /// Equal for equal tiles, on one device.
     pub digest: String,
+    /// What formed the sums.
+    #[serde(default = "processor")]
+    pub device: String,
     /// Names of the vectors.
     pub names: Vec<String>,
     /// Mean over tiles.
     pub mean: Values,
     /// The vectors.
     pub vectors: Vec<Values>,
+}
+
+/// The processor, in records that do not name a device.
+fn processor() -> String {
+    "cpu".to_owned()
 }
 
 /// A case without vectors.
@@ -110,6 +118,7 @@ impl SlideBatch {
             largest: found.largest,
             sampled: found.sampled,
             digest: found.digest,
+            device: self.wanted.device.as_ref().map_or_else(processor, ToString::to_string),
             names: self.wanted.pools.iter().map(ToString::to_string).collect(),
             mean: Values(found.mean),
             vectors: found.vectors.into_iter().map(Values).collect(),
@@ -126,8 +135,10 @@ impl Batch for SlideBatch {
     }
 
     fn parameters(&self) -> String {
-        let Wanted { key, pools, precision, .. } = &self.wanted;
-        format!("slides {} {key:?} {pools:?} {precision:?}", env!("CARGO_PKG_VERSION"))
+        let Wanted { key, pools, precision, device, .. } = &self.wanted;
+        // The sums of another device have other bits.
+        let profile = device.as_ref().map_or(String::new(), |d| format!(" {}", d.profile()));
+        format!("slides {} {key:?} {pools:?} {precision:?}{profile}", env!("CARGO_PKG_VERSION"))
     }
 
     fn key(&self, case: usize) -> String {

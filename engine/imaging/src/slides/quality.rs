@@ -1,6 +1,6 @@
 //! What a reader of the vectors should have seen first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use osteon_report::svg::{Chart, Join, Series, escape};
@@ -25,6 +25,8 @@ pub struct Quality {
     pub slides: usize,
     /// Their tiles.
     pub tiles: u64,
+    /// What formed their sums.
+    pub devices: BTreeSet<String>,
     /// Cases without vectors (NaN, infinity, files that cannot be read) and why.
     pub failed: Vec<(String, String)>,
     /// Slides without tiles.
@@ -80,6 +82,7 @@ pub fn quality(cases: &[&SlideVectors], faults: &[SlideFault], models: &Models) 
     Quality {
         slides: cases.len(),
         tiles: cases.iter().map(|c| c.tiles).sum(),
+        devices: cases.iter().map(|c| c.device.clone()).collect(),
         failed: faults.iter().map(|f| (f.slide.clone(), f.error.clone())).collect(),
         empty: names(&|c| c.tiles == 0),
         few_tiles: names(&|c| (1..FEW_TILES).contains(&c.tiles) && c.level == osteon_slides::Level::Tile),

@@ -16,24 +16,23 @@ const SIDE: usize = 64;
 /// Tiles laid out at a time, where the device allows.
 const MOST: usize = 64 * RUN;
 
-/// Sums of products on a device.
-pub struct Products<'a> {
-    device: &'a dyn Device,
+/// Sums of products on a device, which every call names.
+pub struct Products {
     width: usize,
     shift: Buffer,
     gram: Buffer,
 }
 
-impl<'a> Products<'a> {
+impl Products {
     /// No tiles yet; `shift` is `[D]`.
     ///
     /// # Errors
     /// If there is no room for the sums.
-    pub fn new(device: &'a dyn Device, shift: &[f32]) -> Result<Self, DeviceError> {
+    pub fn new(device: &dyn Device, shift: &[f32]) -> Result<Self, DeviceError> {
         let squares = shift.len().div_ceil(SIDE);
         let words = SIDE * SIDE * squares * (squares + 1);
         let gram = device.put_words("gram", &vec![0; words])?;
-        Ok(Self { device, width: shift.len(), shift: device.put("shift", shift)?, gram })
+        Ok(Self { width: shift.len(), shift: device.put("shift", shift)?, gram })
     }
 
     /// Adds tiles. For the same bits, each call but the last must bring a multiple of [`RUN`] tiles.
@@ -43,8 +42,8 @@ impl<'a> Products<'a> {
     ///
     /// # Panics
     /// If `rows` are not whole tiles.
-    pub fn add(&mut self, rows: Rows) -> Result<(), DeviceError> {
-        let (device, width, limits) = (self.device, self.width, self.device.limits());
+    pub fn add(&mut self, device: &dyn Device, rows: Rows) -> Result<(), DeviceError> {
+        let (width, limits) = (self.width, device.limits());
         assert_eq!(rows.len() % width.max(1), 0, "gram: whole tiles");
         let (tiles, squares) = (rows.len() / width.max(1), width.div_ceil(SIDE));
         let padded = SIDE * squares;
@@ -80,9 +79,9 @@ impl<'a> Products<'a> {
     ///
     /// # Panics
     /// If `gram` has another length than [`len`] of the width.
-    pub fn finish(self, gram: &mut [f64]) -> Result<(), DeviceError> {
+    pub fn finish(self, device: &dyn Device, gram: &mut [f64]) -> Result<(), DeviceError> {
         assert_eq!(gram.len(), len(self.width), "gram: widths");
-        let sums = self.device.get(&self.gram)?;
+        let sums = device.get(&self.gram)?;
         for j in 0..self.width {
             for i in 0..=j {
                 let (high, low) = (j / SIDE, i / SIDE);

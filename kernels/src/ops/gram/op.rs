@@ -90,10 +90,10 @@ impl Op for GramOp {
         let rows = stored.rows();
         // In two calls, as a reader brings them.
         let cut = (rows.len() / d.max(1) / 2 / RUN * RUN) * d;
-        products.add(rows.part(0, cut))?;
-        products.add(rows.part(cut, rows.len()))?;
+        products.add(device, rows.part(0, cut))?;
+        products.add(device, rows.part(cut, rows.len()))?;
         let mut gram = vec![0.0; len(d)];
-        products.finish(&mut gram)?;
+        products.finish(device, &mut gram)?;
         Ok(tensors(d, &gram))
     }
 
