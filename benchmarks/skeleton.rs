@@ -181,6 +181,31 @@ pub fn write(folder: &Path, grid: Grid) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes `many` packed images of 64^3 voxels of 4 mm with a ball of 80 mm and noise, their masks, and
+/// `cases.csv`, the table that names them.
+pub fn write_cases(folder: &Path, many: usize) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let geometry = Geometry::aligned([64; 3], [4.0; 3]);
+    let place = |i: usize| [i % 64, i / 64 % 64, i / 4096].map(|k| k as f64 * 4.0 - 126.0);
+    let inside = |i: usize| distance(place(i), [0.0; 3], [0.0; 3]) < 80.0;
+    let values = (0..geometry.voxels()).map(|i| u16::from(inside(i))).collect();
+    let mask = Labels { geometry: geometry.clone(), values };
+    let one = |k: usize| {
+        let mut random = Stream::new(5, Purpose::Synthetic, k as u64);
+        let mut value = |i: usize| {
+            let mean = if inside(i) { 4.0 } else { 0.8 };
+            (mean + 0.5 * random.normal()).clamp(0.01, 12.0) as f32
+        };
+        let samples = Samples::F32((0..geometry.voxels()).map(&mut value).collect());
+        let image = Image { geometry: geometry.clone(), samples };
+        image.write_nifti(&folder.join(format!("image-{k}.nii.gz"))).map_err(io::Error::other)?;
+        mask.write_nifti(&folder.join(format!("mask-{k}.nii.gz"))).map_err(io::Error::other)
+    };
+    (0..many).into_par_iter().map(one).collect::<io::Result<Vec<()>>>()?;
+    let rows = (0..many).map(|k| format!("case-{k},image-{k}.nii.gz,mask-{k}.nii.gz\n"));
+    std::fs::write(folder.join("cases.csv"), format!("ID,Image,Mask\n{}", rows.collect::<String>()))
+}
+
 /// An uncompressed NIfTI-1 file; `kind` is its data type and bits per voxel.
 fn nifti(
     path: &Path,

@@ -3,6 +3,9 @@
 //!
 //! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct|coarse whole|bones|filters|CLASS THREADS [SECONDS]`
 //! `cargo run --release -p osteon-radiomics --example skeleton -- pet|ct|coarse write FOLDER`
+//! `cargo run --release -p osteon-radiomics --example skeleton -- cases MANY FOLDER`
+//!
+//! `labels` are the bones without the whole; `bones:glcm` is one class of features.
 
 use std::io::{self, Error};
 use std::path::Path;
@@ -16,7 +19,7 @@ mod skeleton;
 #[path = "../../benchmarks/stopwatch.rs"]
 mod stopwatch;
 
-use skeleton::{Grid, generate, merged, write};
+use skeleton::{Grid, generate, merged, write, write_cases};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +30,9 @@ fn main() -> io::Result<()> {
         _ => Grid::Pet,
     };
     let what = argument(1);
+    if argument(0) == "cases" {
+        return write_cases(Path::new(argument(2)), what.parse().map_err(Error::other)?);
+    }
     if what == "write" {
         return write(Path::new(argument(2)), grid);
     }

@@ -65,6 +65,38 @@ fn a_series_of_volumes_is_refused() {
 }
 
 #[test]
+fn an_image_that_lies_nowhere_is_refused() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("a.nii");
+    let mut bytes = nifti([3, 2, 2], 1);
+    bytes[254..256].copy_from_slice(&1i16.to_le_bytes());
+    for k in 0..3 {
+        bytes[280 + 20 * k..284 + 20 * k].copy_from_slice(&1f32.to_le_bytes());
+    }
+    fs::write(&path, &bytes).expect("a file");
+    assert!(Image::read(&path).is_ok());
+    bytes[292..296].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, &bytes).expect("a file");
+    let text = Image::read(&path).expect_err("an origin that is no number").to_string();
+    assert!(text.contains("its first voxel lies at [NaN, "), "{text}");
+}
+
+#[test]
+fn a_header_may_not_name_a_device_for_its_voxels() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("a.nhdr");
+    let header = |file: &str| {
+        format!("NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 1\nencoding: raw\ndata file: {file}\n\n")
+    };
+    fs::write(&path, header("a.raw")).expect("a file");
+    fs::write(dir.path().join("a.raw"), [1, 2]).expect("a file");
+    assert_eq!(Image::read(&path).expect("an image").samples.get(1), 2.0);
+    fs::write(&path, header("/dev/null")).expect("a file");
+    let text = Image::read(&path).expect_err("a device").to_string();
+    assert!(text.contains("/dev/null") && text.contains("not a file"), "{text}");
+}
+
+#[test]
 fn a_voxel_that_is_no_number_is_named_by_its_index() {
     let geometry = Geometry::aligned([4, 4, 4], [1.0; 3]);
     let mut values: Vec<f32> = (0..64u8).map(f32::from).collect();

@@ -194,6 +194,54 @@ fn a_truncated_body_is_said_to_be_one() {
     assert!(kept("spine of a truncated body", &skeleton, spine) > 0.99);
 }
 
+/// An image whose body goes on beyond a circle of 130 mm round the middle, bright inside it: values of
+/// rim that fall off by a third every 6 mm, as in STS_005.
+fn cut_by_the_circle(bone: Thing) -> Image {
+    let wide: Thing = Box::new(|p| (p[1].abs() < 60.0).then_some(45.0));
+    let mut body = Body::new(550.0, 170.0).with(bone);
+    body.things.insert(0, wide);
+    let mut image = body.image();
+    let Samples::I16(values) = &mut image.samples else { return image };
+    for (i, value) in values.iter_mut().enumerate() {
+        let p = place(i);
+        let depth = 130.0 - p[0].hypot(p[1]);
+        *value = match depth {
+            d if d < 0.0 => -2000,
+            d if *value > -400 => *value + (1000.0 * (-d / 6.0).exp()) as i16,
+            _ => *value,
+        };
+    }
+    image
+}
+
+#[test]
+fn a_rim_at_the_edge_of_the_field_of_view_is_no_bone() {
+    // A long bone whose wall lies 15 to 35 mm inside the circle.
+    let (x, y, radius) = (105.0, 0.0, 10.0);
+    let image = cut_by_the_circle(rod(x, y, radius, (4.0, 1200.0), 20.0));
+    let rim = |p: [f64; 3]| p[1].abs() < 55.0 && (118.0..130.0).contains(&p[0].hypot(p[1]));
+    let of = |set: &str| {
+        let mut settings = Settings::default();
+        settings.assign(set).expect("a parameter");
+        segment(&image, &settings).expect("a skeleton")
+    };
+    let skeleton = of("edgeDepth=30");
+    assert!(kept("rim at the edge of the field of view", &skeleton, rim) < 0.01);
+    assert!(kept("long bone near the rim", &skeleton, |p| (p[0] - x).hypot(p[1] - y) < radius - 1.0) > 0.97);
+    assert!(kept("spine of that body", &skeleton, spine) > 0.99);
+    assert!(kept("the rim without the rule", &of("edgeDepth=0"), rim) > 0.5);
+}
+
+#[test]
+fn bone_under_the_skin_stays_where_air_is_one_value() {
+    let shin = rod(-95.0, 0.0, 14.0, (3.0, 450.0), 60.0);
+    let mut image = Body::new(550.0, 170.0).with(shin).image();
+    let Samples::I16(values) = &mut image.samples else { panic!("integers") };
+    values.iter_mut().filter(|v| **v < -700).for_each(|v| *v = -1024);
+    let skeleton = segment(&image, &Settings::default()).expect("a skeleton");
+    assert!(kept("bone under the skin", &skeleton, |p| (p[0] + 95.0).hypot(p[1]) < 13.0) > 0.98);
+}
+
 #[test]
 fn what_is_no_ct_is_refused() {
     let geometry = Geometry::aligned([20, 20, 20], [3.0; 3]);

@@ -49,7 +49,7 @@ fn a_skeleton_is_written_with_its_picture() {
 
     let list = osteon(dir, &["skeleton", "--parameters"]);
     let text = String::from_utf8_lossy(&list.stdout).into_owned();
-    assert!(text.contains("boneHU") && text.lines().count() == 15, "{text}");
+    assert!(text.contains("boneHU") && text.lines().count() == 18, "{text}");
     let wrong = osteon(dir, &["skeleton", "--ct", "a_ct.nrrd", "--set", "bonehu=1", "-o", "m.nii"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean \"boneHU\"?"));
@@ -140,6 +140,48 @@ fn contents(dir: &Path, into: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// Words that stand for a patient in the planted series, as long as those they replace.
+const PLANTED: [&str; 2] = ["PX7-4482", "Zabr^Eva"];
+
+/// Copies a series and its mask, with a patient's number and name of its own in every file.
+fn plant(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let copy = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            plant(&path, &copy);
+            continue;
+        }
+        let mut bytes = fs::read(&path).expect("a file");
+        // (0010,0020) and (0010,0010), implicit, of eight bytes.
+        for (element, planted) in [0x20, 0x10].into_iter().zip(PLANTED) {
+            let head = [0x10, 0, element, 0, 8, 0, 0, 0];
+            let at = bytes.windows(8).position(|w| w == head).expect("the attribute") + 8;
+            bytes[at..at + 8].copy_from_slice(planted.as_bytes());
+        }
+        fs::write(copy, bytes).expect("a file");
+    }
+}
+
+/// Whether bytes hold one of the planted words, or a part of the name.
+fn tells(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
+    let words = ["px7-4482", "zabr", "^eva"];
+    words.iter().any(|word| lower.windows(word.len()).any(|part| part == word.as_bytes()))
+}
+
+/// Kinds of the pieces of a PNG file; texts among them may be packed.
+fn pieces(png: &[u8]) -> Vec<String> {
+    let (mut at, mut kinds) = (8, Vec::new());
+    while let Some(head) = png.get(at..at + 8) {
+        kinds.push(String::from_utf8_lossy(&head[4..]).into_owned());
+        at += 12 + u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    }
+    kinds.dedup();
+    kinds
+}
+
 #[test]
 fn a_shared_archive_runs_from_dicom_to_the_table_and_names_nobody_if_told_so() {
     let Some(folder) = shared_series() else { return };
@@ -147,34 +189,58 @@ fn a_shared_archive_runs_from_dicom_to_the_table_and_names_nobody_if_told_so() {
     let dir = dir.path();
     let run = |args: &[&str]| {
         let out = osteon(dir, args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        let talk = [out.stdout, out.stderr].concat();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&talk));
+        talk
     };
+    plant(&folder, &dir.join("archive"));
     fs::write(dir.join("key"), [7; 32]).expect("a key");
-    let archive = folder.to_str().expect("a path");
-    run(&["index", archive, "-o", "plain.csv"]);
-    run(&["index", archive, "--pseudonymise", "key", "-o", "secret.csv"]);
+    run(&["index", "archive", "-o", "plain.csv"]);
+    run(&["index", "archive", "--pseudonymise", "key", "-o", "secret.csv"]);
     // No rule names the mask of this series, so a person does.
-    let mask = folder.join("mask/RS.dcm").display().to_string();
-    std::os::unix::fs::symlink(&mask, dir.join("mask.dcm")).expect("a link");
+    std::os::unix::fs::symlink(dir.join("archive/mask/RS.dcm"), dir.join("mask.dcm")).expect("a link");
     for name in ["plain", "secret"] {
+        let secret = name == "secret";
         let table = dir.join(format!("{name}.csv"));
         let rows = lines(&table);
         let mut cells: Vec<&str> = rows[1].split(',').collect();
         cells[2] = "mask.dcm";
         fs::write(&table, format!("{}\n{}\n", rows[0], cells.join(","))).expect("cases");
-        run(&["run", &format!("{name}.csv"), "--pet", "-o", name]);
+        let table = format!("{name}.csv");
+        let talk = run(&["run", &table, "--pet", "-o", name]);
+        assert!(!(secret && tells(&talk)), "{}", String::from_utf8_lossy(&talk));
         let features = lines(&dir.join(name).join("features.csv"));
+        assert!(features[0].starts_with("ID,Image,Mask,Label,Region,Study,Manufacturer,"), "{}", features[0]);
         assert!(features[0].contains(",Manufacturer,Model,Units,DecayCorrection,UptakeMinutes,"), "{name}");
+        assert!(features[1].contains(",mask.dcm,1,GTV_Mass_PET,"), "{name}");
         assert!(features[1].contains(",GE MEDICAL SYSTEMS,Discovery ST,GML,ADMIN,45.18"), "{name}");
+        // The uptake time of a series in SUV is that of the table of cases.
         let quality = lines(&dir.join(name).join("qc.csv"));
-        assert!(quality[1].contains(",388.777472,") && quality[1].contains("short scan"), "{quality:?}");
+        let first: Vec<&str> = quality[1].split(',').take(3).collect();
+        assert!(first[1].starts_with("45.18") && first[2] == "388.777472", "{quality:?}");
+        assert!(quality[1].contains("uptake time 45.2") && quality[1].contains("short scan"), "{quality:?}");
+        for ending in ["csv", "json", "parquet", "h5"] {
+            let out = format!("{name}/other.{ending}");
+            let talk = run(&["extract", "--cases", &table, "--whole", "-o", &out]);
+            assert!(!(secret && tells(&talk)), "{}", String::from_utf8_lossy(&talk));
+        }
         let mut files = Vec::new();
         contents(&dir.join(name), &mut files);
-        assert_eq!(files.len(), 7, "features, quality, sheet, journal, SUV, mask and picture");
-        let named = |bytes: &[u8]| bytes.windows(7).any(|part| part == b"STS_001");
-        assert_eq!(
-            files.iter().any(|(path, bytes)| path.contains("STS_001") || named(bytes)),
-            name == "plain"
-        );
+        // Features, quality, sheet, journal, SUV, mask and picture; four tables with their journals.
+        assert_eq!(files.len(), 7 + 8, "{:?}", files.iter().map(|(path, _)| path).collect::<Vec<_>>());
+        let mut told = 0;
+        for (path, bytes) in &files {
+            let mut seen = [path.as_bytes(), bytes].concat();
+            if path.ends_with(".png") {
+                assert_eq!(pieces(bytes), ["IHDR", "IDAT", "IEND"]);
+            }
+            if path.ends_with(".parquet") || path.ends_with(".h5") {
+                let table = osteon_table::read(Path::new(path), &osteon_table::ReadOptions::default());
+                seen.extend(format!("{:?}", table.expect("a table")).into_bytes());
+            }
+            told += usize::from(tells(&seen));
+            assert!(!(secret && tells(&seen)), "{path}");
+        }
+        assert_eq!(told > 8, !secret, "{told} files tell who it is");
     }
 }

@@ -1,5 +1,6 @@
 //! From DICOM to features: SUV, the skeleton, features, a picture, quality control.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ use crate::results::Results;
 
 /// Uptake from which a PET voxel is taken for body when PET and CT are compared, in g/ml.
 const BODY_SUV: f64 = 0.2;
+/// Minutes from injection to scan: a measure, and a column of `radiomics index`.
+const UPTAKE: &str = "UptakeMinutes";
 /// Label of the liver in a TotalSegmentator map (task "total", version 2).
 const LIVER: u16 = 5;
 /// Memory at work per byte of compressed input: CT, its sets of voxels, and PET.
@@ -67,6 +70,8 @@ struct Pet {
 /// Regions on the grid of the PET, and what was measured on the way.
 struct Regions {
     labels: Labels,
+    /// Names of labels, where they have them.
+    names: BTreeMap<u16, String>,
     found: Option<skeleton::Skeleton>,
     liver: Option<Labels>,
     /// Part of the skeleton beyond the PET.
@@ -84,6 +89,17 @@ impl Archive {
         // A second scan of a patient must not overwrite the first.
         let twice = self.cases.list.iter().filter(|other| other.id.as_deref() == Some(id)).count() > 1;
         if twice || name != id { format!("{name}-{number}") } else { name }
+    }
+
+    /// What another column of the table of cases holds.
+    fn other(&self, case: usize, column: &str) -> Option<&str> {
+        let (_, values) = self.cases.others.iter().find(|(name, _)| name == column)?;
+        values.get(case).map(String::as_str)
+    }
+
+    /// The number there.
+    fn listed(&self, case: usize, column: &str) -> Option<f64> {
+        self.other(case, column)?.trim().parse().ok().filter(|x: &f64| x.is_finite())
     }
 
     fn pet(&self, case: &Case) -> Result<Pet, RadiomicsError> {
@@ -108,9 +124,10 @@ impl Archive {
             };
             let found = skeleton::segment(&Image::read(&place(&case.ct))?, settings)?;
             let (labels, beyond) = (found.mask.by_volume(grid), Some(found.mask.beyond(grid)));
-            return Ok(Regions { labels, found: Some(found), liver: None, beyond, notes: Vec::new() });
+            let names = BTreeMap::new();
+            return Ok(Regions { labels, names, found: Some(found), liver: None, beyond, notes: Vec::new() });
         }
-        let mask = Mask::read(&place(&case.mask), &place(&case.image), grid)?.labels;
+        let Mask { labels: mask, names } = Mask::read(&place(&case.mask), &place(&case.image), grid)?;
         let mut notes = Vec::new();
         let onto =
             |labels: Labels, notes: &mut Vec<String>| match grid.difference(&labels.geometry, tolerance) {
@@ -122,7 +139,7 @@ impl Archive {
             };
         let Source::LabelMap(groups) = &self.source else {
             let labels = onto(mask, &mut notes);
-            return Ok(Regions { labels, found: None, liver: None, beyond: None, notes });
+            return Ok(Regions { labels, names, found: None, liver: None, beyond: None, notes });
         };
         let liver = mask.values.contains(&LIVER).then(|| {
             let values = mask.values.iter().map(|l| u16::from(*l == LIVER)).collect();
@@ -131,14 +148,15 @@ impl Archive {
         let bones = mask.of_bones(groups)?;
         let beyond = Some(bones.beyond(grid));
         let labels = onto(bones, &mut notes);
-        Ok(Regions { labels, found: None, liver, beyond, notes })
+        let names = skeleton::bones().into_iter().map(|bone| (bone.label, bone.name)).collect();
+        Ok(Regions { labels, names, found: None, liver, beyond, notes })
     }
 
     fn finish(&self, number: usize) -> Result<ArchiveCase, RadiomicsError> {
         let case = &self.cases.list[number];
         let pet = self.pet(case)?;
         let regions = self.regions(case, &pet.image.geometry)?;
-        let quality = quality(&pet, &regions);
+        let quality = quality(&pet, &regions, self.listed(number, UPTAKE));
 
         let name = self.name(number);
         let file = |folder: &str, ending: &str| -> Result<PathBuf, RadiomicsError> {
@@ -157,7 +175,7 @@ impl Archive {
         pet.image.write_nifti(&file("suv", ".nii.gz")?)?;
 
         let notes = [pet.notes, regions.notes].concat();
-        let loaded = Loaded { image: pet.image, labels: regions.labels, notes };
+        let loaded = Loaded { image: pet.image, labels: regions.labels, names: regions.names, notes };
         let features = self.extraction().features(case, loaded)?;
         Ok(ArchiveCase { features, quality, picture: format!("pictures/{name}.png") })
     }
@@ -169,7 +187,8 @@ impl Archive {
     }
 }
 
-fn quality(pet: &Pet, regions: &Regions) -> Quality {
+/// Measures a case; `uptake` in minutes is that of the table of cases, for images that are SUV already.
+fn quality(pet: &Pet, regions: &Regions, uptake: Option<f64>) -> Quality {
     let grid = &pet.image.geometry;
     let inside = |labels: &Labels| -> Vec<f64> {
         let places = (0..labels.values.len()).filter(|&i| labels.values[i] > 0);
@@ -188,7 +207,7 @@ fn quality(pet: &Pet, regions: &Regions) -> Quality {
         others.extend(pet.notes.iter().cloned());
     }
     let measure = |name: &str| match name {
-        "UptakeMinutes" => record?.uptake_minutes,
+        UPTAKE => record.and_then(|r| r.uptake_minutes).or(uptake),
         "DoseMBq" => record?.dose_mbq,
         "VoxelMl" => Some(voxel),
         "CoverageMm" => Some(grid.size[2] as f64 * grid.spacing[2]),
@@ -222,7 +241,8 @@ impl Batch for Archive {
     fn key(&self, case: usize) -> String {
         let c = &self.cases.list[case];
         let id = c.id.as_deref().unwrap_or_default();
-        format!("{id}|{}|{}|{}|{}|{}", c.image, c.mask, c.ct, c.labels, c.selection.whole)
+        let uptake = self.other(case, UPTAKE).unwrap_or_default();
+        format!("{id}|{}|{}|{}|{}|{}|{uptake}", c.image, c.mask, c.ct, c.labels, c.selection.whole)
     }
 
     fn inputs(&self, case: usize) -> Vec<PathBuf> {

@@ -1,5 +1,6 @@
 //! Features of cases, as a batch.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use osteon_core::Failure;
@@ -47,6 +48,8 @@ pub struct Loaded {
     pub image: Image,
     /// The mask.
     pub labels: Labels,
+    /// Names of labels, where the mask has them.
+    pub names: BTreeMap<u16, String>,
     /// What a person should know of them.
     pub notes: Vec<String>,
 }
@@ -85,6 +88,8 @@ pub struct CaseFeatures {
 pub struct RegionFeatures {
     /// Its label, `all` for the union.
     pub label: String,
+    /// Its name in the mask; empty where it has none.
+    pub name: String,
     /// Diagnostics in the order of their names.
     pub told: Vec<String>,
     /// Values in the order of the names; NaN where a feature does not exist.
@@ -139,8 +144,7 @@ impl Extraction {
         let mut image = Image::read(&path)?;
         let mut notes: Vec<String> = not_suv(&path, &image).into_iter().collect();
         let mask = Mask::read(&self.cases.folder.join(&case.mask), &path, &image.geometry)?;
-        notes.extend(mask.names.iter().map(|(label, name)| format!("label {label} is {name}")));
-        let mut labels = mask.labels;
+        let Mask { mut labels, names } = mask;
         if let Some(text) = image.geometry.difference(&labels.geometry, settings.geometry_tolerance) {
             match self.grids {
                 Grids::Refuse => return Err(RadiomicsError::Geometry(text)),
@@ -150,7 +154,7 @@ impl Extraction {
             let resampled = if self.grids == Grids::ResampleMask { "mask" } else { "image" };
             notes.push(format!("{resampled} resampled: {text}"));
         }
-        Ok(Loaded { image, labels, notes })
+        Ok(Loaded { image, labels, names, notes })
     }
 
     /// The features of a case that was read.
@@ -159,7 +163,7 @@ impl Extraction {
     /// If image and mask lie on different grids, or a label that was asked for is absent. A region
     /// without features is listed in the result.
     pub fn features(&self, case: &Case, loaded: Loaded) -> Result<CaseFeatures, RadiomicsError> {
-        let Loaded { image, labels, notes } = loaded;
+        let Loaded { image, labels, names: of_labels, notes } = loaded;
         let mut features = CaseFeatures {
             id: case.id.clone(),
             image: case.image.clone(),
@@ -181,7 +185,9 @@ impl Extraction {
                     features.names = names;
                     let (told, texts) = row.diagnostics.into_iter().unzip();
                     features.told = told;
-                    features.regions.push(RegionFeatures { label: row.label, told: texts, values });
+                    let name = row.label.parse().ok().and_then(|label: u16| of_labels.get(&label));
+                    let name = name.cloned().unwrap_or_default();
+                    features.regions.push(RegionFeatures { label: row.label, name, told: texts, values });
                 }
             }
         }

@@ -39,8 +39,8 @@ impl Results {
         self.cases.iter().map(|c| c.regions.len()).sum()
     }
 
-    /// Writes a row per region: ID where there is one, Image, Mask, Label, how it was
-    /// acquired, Profile, diagnostics where they were asked for, then the features.
+    /// Writes a row per region: ID where there is one, Image, Mask, Label, Region where
+    /// masks name their labels, how it was acquired, Profile, diagnostics where they were asked for, then the features.
     ///
     /// # Errors
     /// If the table cannot be written, or cases differ in their features.
@@ -53,6 +53,9 @@ impl Results {
         columns.push(Column::texts("Image", rows().map(|(c, _)| &c.image)));
         columns.push(Column::texts("Mask", rows().map(|(c, _)| &c.mask)));
         columns.push(Column::texts("Label", rows().map(|(_, region)| &region.label)));
+        if rows().any(|(_, region)| !region.name.is_empty()) {
+            columns.push(Column::texts("Region", rows().map(|(_, region)| &region.name)));
+        }
         let others = self.cases.first().map(|c| c.others.as_slice()).unwrap_or_default();
         for (k, (name, _)) in others.iter().enumerate() {
             columns.push(Column::texts(name, rows().map(|(c, _)| &c.others[k].1)));

@@ -1,6 +1,6 @@
 //! Filter taps of the discrete wavelets, with the digits that PyWavelets 1.8 has.
 //!
-//! Families: haar, db1 to db20, sym2 to sym20, coif1 to coif5 and dmey are orthogonal (Daubechies
+//! Families: haar, db1 to db38, sym2 to sym20, coif1 to coif5 and dmey are orthogonal (Daubechies
 //! 1988 and 1993, Meyer 1985); bior1.1 to bior6.8 are the biorthogonal splines of Cohen, Daubechies and
 //! Feauveau (1992), rbio1.1 to rbio6.8 the same with analysis and synthesis exchanged. Each line of
 //! `wavelets.txt` holds the low-pass decomposition taps, after `/` those of the reconstruction where they
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn low_passes_keep_constants_and_high_passes_remove_them() {
-        assert_eq!(names().count(), 1 + 20 + 19 + 5 + 15 + 1 + 15);
+        assert_eq!(names().count(), 1 + 38 + 19 + 5 + 15 + 1 + 15);
         for name in names() {
             let taps = Taps::of(&name).expect("a wavelet");
             let (low, high): (f64, f64) = (taps.low.iter().sum(), taps.high.iter().sum());
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn orthogonal_taps_are_orthogonal_to_their_even_shifts() {
-        for name in ["db7", "sym13", "coif4", "haar"] {
+        for name in ["db7", "db21", "db38", "sym13", "coif4", "haar"] {
             let taps = Taps::of(name).expect("a wavelet");
             for shift in (0..taps.low.len()).step_by(2) {
                 let product: f64 = taps.low[shift..].iter().zip(&taps.low).map(|(a, b)| a * b).sum();

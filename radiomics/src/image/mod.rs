@@ -91,6 +91,10 @@ impl Image {
             let reason = format!("voxel spacing {:?} mm", image.geometry.spacing);
             return Err(RadiomicsError::format(path, reason));
         }
+        if image.geometry.origin.iter().any(|x| !x.is_finite()) {
+            let reason = format!("its first voxel lies at {:?} mm", image.geometry.origin);
+            return Err(RadiomicsError::format(path, reason));
+        }
         Ok(image)
     }
 }

@@ -32,6 +32,10 @@ pub(super) fn read(path: &Path) -> Result<Image, RadiomicsError> {
     let detached = match field("data file").or(field("datafile")) {
         Some(name) => {
             let other = path.with_file_name("").join(name);
+            // A header from elsewhere may name a device that never ends.
+            if fs::metadata(&other).is_ok_and(|m| !m.is_file()) {
+                return Err(RadiomicsError::format(&other, "not a file"));
+            }
             Some(fs::read(&other).map_err(|e| RadiomicsError::io(&other, e))?)
         }
         None => None,

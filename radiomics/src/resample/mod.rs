@@ -184,3 +184,40 @@ fn linear(image: &Image, at: [f64; 3]) -> f64 {
     let along_y = |z: usize| between(along_x(low[1], z), along_x(high[1], z), part[1]);
     between(along_y(low[2]), along_y(high[2]), part[2])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Params;
+
+    /// Values along x, and the place of the first voxel in mm, of a ramp of 4 voxels 3 mm apart that is
+    /// resampled to 5 mm.
+    fn ramp(profile: Profile) -> (Vec<f64>, f64) {
+        let mut geometry = Geometry::aligned([4, 2, 2], [3.0, 1.0, 1.0]);
+        geometry.origin[0] = 100.0;
+        let samples = Samples::F64((0..16).map(|k| f64::from(6 * (k % 4))).collect());
+        let voxels = (0..16).collect();
+        let region =
+            Region { label: "1".into(), corner: [0; 3], size: [4, 2, 2], spacing: geometry.spacing, voxels };
+        let mut settings = Params::default().settings;
+        (settings.profile, settings.interpolator) = (profile, Interpolator::Linear);
+        let (image, _) = resample(&Image { geometry, samples }, &region, [5.0, 0.0, 0.0], &settings)
+            .expect("resampled")
+            .expect("another grid");
+        assert_eq!(image.geometry.size, [3, 2, 2]);
+        ((0..3).map(|k| image.samples.get(k)).collect(), image.geometry.origin[0])
+    }
+
+    /// By hand: 12 mm become ceil(12 / 5) = 3 voxels. The IBSI's grid (reference manual, "align grid
+    /// centres") begins at 0.5 (4 - 1 - 5/3 (3 - 1)) = -1/6 voxels, its centres lie at -1/6, 3/2 and 19/6.
+    /// PyRadiomics' begins at the corner, with centres at 1/3, 2 and 11/3, the last one beyond the image.
+    #[test]
+    fn grids_are_aligned_by_centre_or_by_corner() {
+        let near = |found: (Vec<f64>, f64), values: [f64; 3], origin: f64| {
+            let gap = found.0.iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(gap < 1e-12 && (found.1 - origin).abs() < 1e-12, "{found:?}");
+        };
+        near(ramp(Profile::Ibsi), [0.0, 9.0, 18.0], 99.5);
+        near(ramp(Profile::PyRadiomics), [2.0, 12.0, 0.0], 101.0);
+    }
+}

@@ -3,7 +3,7 @@
 //! 1. Body: voxels from `bodyHU` on, opened by a ball of `bodyOpening`, so that the table falls
 //!    away; holes of the axial slices filled (lungs, bowel).
 //! 2. Metal from `implantHU` on with `implantMargin` round it is taken out of everything.
-//! 3. Candidates: voxels from `boneHU` on, also in the mean of the disk of `smoothing` round them, in
+//! 3. Candidates: voxels from `boneHU` on (at the edge of the field of view with care: `edge.rs`), also in the mean of the disk of `smoothing` round them, in
 //!    connected parts that reach `seedHU`. A part whose core
 //!    is as dense as its shell (`coreRatio`) and even (`coreSpread`) is contrast agent, not bone.
 //! 4. Closing by `closing`, then holes of the slices in all three planes up to `hole` filled, within
@@ -16,6 +16,7 @@
 mod bits;
 mod bones;
 mod by_volume;
+mod edge;
 mod section;
 mod settings;
 
@@ -82,7 +83,7 @@ pub fn segment(ct: &Image, settings: &Settings) -> Result<Skeleton, RadiomicsErr
     // The body has its lungs, which closing and filling between ribs would take for bone.
     let usable = body.and(&tissue).without(&spoilt);
 
-    let dense = dense(ct, value("boneHU"), value("smoothing"));
+    let dense = dense(ct, value("boneHU"), value("smoothing")).without(&edge::rim(ct, settings));
     let (bone, contrast) = candidates(ct, &dense.and(&usable), settings);
     let closed = close(&bone, value("closing"), grid.spacing).and(&usable);
     let filled = fill(&closed, value("hole"), grid).and(&usable);

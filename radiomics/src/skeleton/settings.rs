@@ -30,7 +30,7 @@ const fn parameter(
 }
 
 /// Every parameter of [`super::segment`], in the order of the steps.
-pub const PARAMETERS: [Parameter; 15] = [
+pub const PARAMETERS: [Parameter; 18] = [
     parameter(
         "bodyHU",
         "HU",
@@ -89,6 +89,21 @@ pub const PARAMETERS: [Parameter; 15] = [
         0.25,
         [0.0, 100.0],
         "contrast is even: deviation of its core over the mean, 0.34 to 0.64 in bones of the STS CTs",
+    ),
+    parameter(
+        "edgeDepth",
+        "mm",
+        30.0,
+        [0.0, 100.0],
+        "how far inside the circle of reconstruction a body that it cuts off is too bright (STS_005); 0: no rule",
+    ),
+    parameter("edgeHU", "HU", 500.0, [0.0, 3000.0], "bone from here on within that depth: cortex, not rim"),
+    parameter(
+        "edgeLost",
+        "mm",
+        10.0,
+        [0.0, 100.0],
+        "nothing is bone so near to a circle that cuts the body off",
     ),
     parameter(
         "closing",

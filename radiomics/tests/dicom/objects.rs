@@ -139,3 +139,78 @@ pub fn enhanced(frames: usize) -> Attributes {
     pixels(&mut all, SIZE, &values);
     all
 }
+
+/// A SEG whose frames are (segment, slice); segments 1 "liver" and 2 "spleen".
+pub fn segmentation(frames: &[(usize, f64)]) -> Attributes {
+    let mut all = pet(0);
+    all.remove_element(tags::RESCALE_SLOPE);
+    all.remove_element(tags::RESCALE_INTERCEPT);
+    set(&mut all, tags::SOP_CLASS_UID, VR::UI, uids::SEGMENTATION_STORAGE);
+    set(&mut all, tags::MODALITY, VR::CS, "SEG");
+    set(&mut all, tags::SEGMENTATION_TYPE, VR::CS, "BINARY");
+    let segment = |n: usize, name: &str| {
+        let mut s = item(&[(tags::SEGMENT_LABEL, VR::LO, name)]);
+        number(&mut s, tags::SEGMENT_NUMBER, n);
+        s
+    };
+    sequence(&mut all, tags::SEGMENT_SEQUENCE, vec![segment(1, "liver"), segment(2, "spleen")]);
+    let frame = |&(segment, slice): &(usize, f64)| {
+        let z = format!("-10\\-20\\{}", 5.0 + STEP * slice);
+        let mut f = group(tags::PLANE_POSITION_SEQUENCE, item(&[(tags::IMAGE_POSITION_PATIENT, VR::DS, &z)]));
+        let mut id = Attributes::new_empty();
+        number(&mut id, tags::REFERENCED_SEGMENT_NUMBER, segment);
+        sequence(&mut f, tags::SEGMENT_IDENTIFICATION_SEQUENCE, vec![id]);
+        f
+    };
+    sequence(&mut all, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames.iter().map(frame).collect());
+    set(&mut all, tags::NUMBER_OF_FRAMES, VR::IS, &frames.len().to_string());
+    for tag in [tags::BITS_ALLOCATED, tags::BITS_STORED] {
+        number(&mut all, tag, 1);
+    }
+    number(&mut all, tags::HIGH_BIT, 0);
+    all
+}
+
+/// Packs the voxels that are set, by frame, the lowest bit of a byte first.
+pub fn bits(to: &mut Attributes, frames: usize, voxels: &[usize]) {
+    let mut bytes = vec![0u8; (frames * 12).div_ceil(16) * 2];
+    voxels.iter().for_each(|v| bytes[v / 8] |= 1 << (v % 8));
+    to.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(bytes.into())));
+}
+
+/// A structure set of regions (number, name, contours in mm).
+pub fn structures(frame: &str, regions: &[(usize, &str, Vec<String>)]) -> Attributes {
+    let mut all = Attributes::new_empty();
+    set(&mut all, tags::SOP_CLASS_UID, VR::UI, uids::RT_STRUCTURE_SET_STORAGE);
+    set(&mut all, tags::SOP_INSTANCE_UID, VR::UI, "1.2.9");
+    set(&mut all, tags::MODALITY, VR::CS, "RTSTRUCT");
+    let named = |(n, name, _): &(usize, &str, Vec<String>)| {
+        item(&[
+            (tags::ROI_NUMBER, VR::IS, &n.to_string()),
+            (tags::ROI_NAME, VR::LO, name),
+            (tags::REFERENCED_FRAME_OF_REFERENCE_UID, VR::UI, frame),
+        ])
+    };
+    sequence(&mut all, tags::STRUCTURE_SET_ROI_SEQUENCE, regions.iter().map(named).collect());
+    let drawn = |(n, _, contours): &(usize, &str, Vec<String>)| {
+        let mut roi = item(&[(tags::REFERENCED_ROI_NUMBER, VR::IS, &n.to_string())]);
+        let contour = |data: &String| {
+            item(&[
+                (tags::CONTOUR_GEOMETRIC_TYPE, VR::CS, "CLOSED_PLANAR"),
+                (tags::CONTOUR_DATA, VR::DS, data),
+            ])
+        };
+        sequence(&mut roi, tags::CONTOUR_SEQUENCE, contours.iter().map(contour).collect());
+        roi
+    };
+    sequence(&mut all, tags::ROI_CONTOUR_SEQUENCE, regions.iter().map(drawn).collect());
+    all
+}
+
+/// A rectangle round the pixels `x0..=x1`, `y0..=y1` of a slice.
+pub fn rectangle([x0, x1]: [f64; 2], [y0, y1]: [f64; 2], slice: f64) -> String {
+    let (left, right) = (-10.0 + 2.0 * (x0 - 0.4), -10.0 + 2.0 * (x1 + 0.4));
+    let (top, bottom) = (-20.0 + 2.5 * (y0 - 0.4), -20.0 + 2.5 * (y1 + 0.4));
+    let z = 5.0 + STEP * slice;
+    format!("{left}\\{top}\\{z}\\{right}\\{top}\\{z}\\{right}\\{bottom}\\{z}\\{left}\\{bottom}\\{z}")
+}

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Args};
+use clap::Args;
 use osteon_core::ExitCode;
 use osteon_imaging::{Cases, Extraction, Grids, Need, Results};
 use osteon_kernels::backend::Shared;
 use osteon_pipeline::{Batch, Budget, Finished, Ran, Shard, journal_of, run};
-use osteon_radiomics::{Params, Profile, Selection};
+use osteon_radiomics::Selection;
 use osteon_study::stop::Stop;
 use osteon_study::watch::Watch;
 
 use super::maps::maps;
+use super::wanted::Wanted;
 use crate::args::Voice;
 use crate::device::Device;
 use crate::failure::CommandError;
@@ -37,21 +38,8 @@ pub struct Extract {
     /// Labels of the mask: all, or a list such as 1,5-9
     #[arg(long, value_name = "LABELS", default_value = "1")]
     pub labels: Selection,
-    /// Add a row for the union of the labels
-    #[arg(long)]
-    pub whole: bool,
-    /// Parameter file of PyRadiomics (.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub params: Option<PathBuf>,
-    #[arg(help = "Set a parameter, such as binWidth=0.25 or distances=[1,2]; may be repeated")]
-    #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub set: Vec<String>,
-    /// Conventions of binning and resampling: pyradiomics or ibsi
-    #[arg(long, value_name = "NAME", default_value = "pyradiomics")]
-    pub profile: Profile,
-    /// Add SUVmax, SUVmean, SUVpeak, metabolic volume and lesion glycolysis (columns pet_*)
-    #[arg(long)]
-    pub pet: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
     /// Compute features round every voxel of the regions: -o names a folder, with an NRRD file per feature
     #[arg(long, conflicts_with_all = ["cases", "pet"])]
     pub voxel_based: bool,
@@ -105,15 +93,8 @@ pub struct Many {
 
 impl Extract {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        let mut params = match &self.params {
-            Some(path) => Params::read(path)?,
-            None => Params::default(),
-        };
-        self.set.iter().try_for_each(|text| params.assign(text))?;
-        params.settings.profile = self.profile;
-        params.pet = self.pet;
-        params.settings.check()?;
-        let selection = Selection { whole: self.whole, ..self.labels.clone() };
+        let params = self.wanted.params()?;
+        let selection = Selection { whole: self.wanted.whole, ..self.labels.clone() };
         let threads = self.threads.map_or_else(|| osteon_core::threads::allotment().threads, |n| n as usize);
         let grids = match (self.resample_mask, self.resample_image) {
             (true, _) => Grids::ResampleMask,

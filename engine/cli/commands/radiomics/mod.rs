@@ -7,6 +7,7 @@ mod merge;
 mod run;
 mod skeleton;
 mod suv;
+mod wanted;
 
 use clap::{Args, Subcommand};
 use osteon_core::ExitCode;

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use osteon_core::ExitCode;
 use osteon_imaging::{Archive, Cases, Need, Source, conclude_archive};
+use osteon_radiomics::Selection;
 use osteon_radiomics::skeleton::{Group, Settings};
-use osteon_radiomics::{Params, Profile, Selection};
 use osteon_study::watch::Watch;
 
 use super::extract::{Many, work};
+use super::wanted::Wanted;
 use crate::args::Voice;
 use crate::failure::CommandError;
 use crate::talk::Talk;
@@ -32,21 +33,8 @@ pub struct Run {
     /// Labels of the masks: all, or a list such as 1,5-9
     #[arg(long, value_name = "LABELS", default_value = "all")]
     pub labels: Selection,
-    /// Add a row for the union of the labels
-    #[arg(long)]
-    pub whole: bool,
-    /// Parameter file of PyRadiomics (.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub params: Option<PathBuf>,
-    #[arg(help = "Set a parameter of the features, such as binWidth=0.25; may be repeated")]
-    #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub set: Vec<String>,
-    /// Conventions of binning and resampling: pyradiomics or ibsi
-    #[arg(long, value_name = "NAME", default_value = "pyradiomics")]
-    pub profile: Profile,
-    /// Add SUVmax, SUVmean, SUVpeak, metabolic volume and lesion glycolysis (columns pet_*)
-    #[arg(long)]
-    pub pet: bool,
+    #[command(flatten)]
+    pub wanted: Wanted,
     /// Folder to write: features.csv, qc.csv, cohort.html, and folders suv, masks and pictures
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
@@ -61,21 +49,14 @@ pub struct Run {
 
 impl Run {
     pub fn run(&self, talk: &Talk) -> Result<ExitCode, CommandError> {
-        let mut params = match &self.params {
-            Some(path) => Params::read(path)?,
-            None => Params::default(),
-        };
-        self.set.iter().try_for_each(|text| params.assign(text))?;
-        params.settings.profile = self.profile;
-        params.pet = self.pet;
-        params.settings.check()?;
+        let params = self.wanted.params()?;
         let mut settings = Settings::default();
         self.skeleton.iter().try_for_each(|text| settings.assign(text))?;
         let source = match self.label_maps {
             true => Source::LabelMap(self.groups.clone()),
             false => Source::MaskOrThresholds(settings),
         };
-        let selection = Selection { whole: self.whole, ..self.labels.clone() };
+        let selection = Selection { whole: self.wanted.whole, ..self.labels.clone() };
         let need = if self.label_maps { Need::Mask } else { Need::MaskOrCt };
         let cases = Cases::read(&self.cases, &selection, need)?;
         let shard = self.many.shard()?;

@@ -13,6 +13,8 @@ use crate::image::{Geometry, Labels};
 
 /// Part of the maximum from which a voxel of a fractional segment belongs to it.
 const MEMBER: f64 = 0.5;
+/// Most voxels of a grid that its frames may leave empty for the most part: 2000 slices of 512 x 512.
+const MOST_VOXELS: f64 = 536_870_912.0;
 /// Distance in mm that is rounding.
 const ROUNDING: f64 = 0.02;
 
@@ -105,8 +107,9 @@ fn own_grid(file: &Headed, frames: &[Slice]) -> Result<Geometry, RadiomicsError>
     };
     let (low, high) = (places[0], places[places.len() - 1]);
     let count = ((high.0 - low.0) / step).round();
-    // A few wrong bytes must not ask for terabytes.
-    if !(0.0..1e4).contains(&count) || count * (first.size[0] * first.size[1]) as f64 > f64::from(u32::MAX) {
+    // A few wrong bytes must not ask for gigabytes.
+    let frame = first.size[0] as f64 * first.size[1] as f64;
+    if !(0.0..1e4).contains(&count) || (count + 1.0) * frame > MOST_VOXELS {
         let reason = format!("frames {step:.3} mm apart from {:.3} to {:.3} mm", low.0, high.0);
         return Err(RadiomicsError::format(&file.path, reason));
     }
