@@ -7,6 +7,7 @@
 //! centres of k-means. Letters: `T` tiles, `D` width of an embedding, `K` prototypes.
 
 mod error;
+mod files;
 mod order;
 mod pca;
 mod projection;
@@ -18,6 +19,7 @@ mod scatter;
 mod symmetric;
 
 pub use error::SlidesError;
+pub use files::{Named, slide_files, slide_name};
 pub use osteon_kernels::ops::pool::{Precision, Rows};
 pub use pca::{Fit, Pca, SIGN_RULE};
 pub use projection::Projection;

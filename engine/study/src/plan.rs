@@ -31,7 +31,7 @@ impl Plan {
     /// The plan of a study; opens no file and no device.
     pub fn of(study: &Study, output: Option<&Path>) -> Self {
         let fed = &study.federation;
-        let (inputs, sites) = match &fed.site {
+        let (inputs, sites): (Vec<PathBuf>, Option<usize>) = match &fed.site {
             Some(SiteSource::Files(files)) => {
                 (files.iter().map(|s| s.path.clone()).collect(), Some(files.len()))
             }
@@ -41,6 +41,8 @@ impl Plan {
                 (study.data.path.iter().cloned().collect(), sites)
             }
         };
+        let slides = study.bags.iter().flat_map(|b| b.table.iter().chain([&b.folder])).cloned();
+        let inputs: Vec<PathBuf> = inputs.into_iter().chain(slides).collect();
         let replicates = 1 + study.train.bootstraps as usize;
         // A linear model has no initial weights to draw.
         let seeds = match study.model.kind {

@@ -310,6 +310,9 @@ fn timing(
 fn inputs(study: &Study) -> Result<Vec<Input>, StudyError> {
     match &study.federation.site {
         Some(SiteSource::Files(_)) => Ok(Vec::new()),
-        _ => study.data.path.iter().map(|p| Input::of(p)).collect(),
+        _ => {
+            let slides = study.bags.as_ref().and_then(|b| b.table.as_ref());
+            study.data.path.iter().chain(slides).map(|p| Input::of(p)).collect()
+        }
     }
 }
