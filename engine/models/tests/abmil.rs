@@ -123,7 +123,8 @@ fn a_step_goes_down_the_gradient_of_the_loss_of_all_bags() {
         };
         let wanted = (vary(1e-5) - vary(-1e-5)) / 2e-5;
         let found = before[i] - f64::from(batch.params(0)[i]);
-        assert!((found - wanted).abs() < 2e-5 * largest, "parameter {i}: {found}, differences {wanted}");
+        // The slopes of patients add up to zero, so that parts of single precision cancel.
+        assert!((found - wanted).abs() < 1e-4 * largest, "parameter {i}: {found}, differences {wanted}");
     }
 }
 

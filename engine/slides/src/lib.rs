@@ -7,6 +7,7 @@
 //! centres of k-means, [`Mixture`] a mixture of normal distributions that begins with them. Letters: `T` tiles, `D` width of an embedding, `K` prototypes.
 
 mod error;
+mod files;
 mod mixture;
 mod order;
 mod pca;
@@ -20,6 +21,7 @@ mod sums;
 mod symmetric;
 
 pub use error::SlidesError;
+pub use files::{Named, slide_files, slide_name};
 pub use mixture::{Memberships, Mixture};
 pub use osteon_kernels::ops::pool::{Precision, Rows};
 pub use pca::{Fit, Pca, SIGN_RULE};

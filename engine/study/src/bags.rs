@@ -1,7 +1,6 @@
 //! The tiles of the patients of a study, kept in memory as far as they fit.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -10,15 +9,12 @@ use osteon_federate::{Comm, FederateError};
 use osteon_kernels::ops::attention_pool::BLOCK;
 use osteon_kernels::ops::pool::Rows;
 use osteon_models::abmil::{self, EmptyBag};
-use osteon_slides::{Level, Slide, SlidesError};
-use osteon_table::{Cell, ReadOptions, Table, read};
+use osteon_slides::{Level, Named, Slide, SlidesError, slide_files, slide_name};
+use osteon_table::{ReadOptions, read};
 use serde::{Deserialize, Serialize};
 
 use crate::schema::missing;
 use crate::{StudyError, config};
-
-/// Extensions of embeddings.
-const EXTENSIONS: [&str; 6] = ["h5", "hdf5", "npy", "pt", "pth", "parquet"];
 
 /// Tiles of a slide in the type of its file.
 enum Held {
@@ -270,11 +266,9 @@ fn finite(path: &Path, rows: Rows, width: usize, first: usize) -> Result<(), Sli
     };
     match wrong {
         None => Ok(()),
-        Some(at) => Err(SlidesError::NotFinite {
+        Some(at) => Err(SlidesError::Format {
             path: path.to_owned(),
-            values: 1,
-            tiles: 1,
-            first: (first + at / width) as u64,
+            reason: format!("a value of tile {} is NaN or infinite", first + at / width),
         }),
     }
 }
@@ -282,25 +276,19 @@ fn finite(path: &Path, rows: Rows, width: usize, first: usize) -> Result<(), Sli
 /// The files of each patient, in order of the table or of their names.
 fn files(asked: &config::Bags) -> Result<BTreeMap<String, Vec<PathBuf>>, StudyError> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    let folder = fs::read_dir(&asked.folder).map_err(StudyError::io("read", &asked.folder))?;
-    let mut named: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for entry in folder {
-        let path = entry.map_err(StudyError::io("read", &asked.folder))?.path();
-        if path.extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.contains(&e)) {
-            named.insert(stem(&path), path);
-        }
-    }
+    let named = slide_files(std::slice::from_ref(&asked.folder))?;
     let Some(path) = &asked.table else {
-        return Ok(named.into_iter().map(|(name, path)| (name, vec![path])).collect());
+        named.into_iter().for_each(|path| found.entry(slide_name(&path)).or_default().push(path));
+        return Ok(found);
     };
+    let named = Named::new(named);
     let table = read(path, &ReadOptions::default())?;
     let need = |name: &str| table.find(name).ok_or_else(|| missing(&table, "bags.table", name));
     let slide = table.find("file").map_or_else(|| need("slide"), Ok)?;
     let patient = need("patient")?;
     for row in 0..table.rows() {
-        let name = text(&table, row, slide);
-        let file = named.get(&name).or_else(|| named.get(&stem(Path::new(&name))));
-        let file = file.ok_or_else(|| StudyError::Bags {
+        let name = table.text(row, slide);
+        let file = named.get(&name).ok_or_else(|| StudyError::Bags {
             reason: format!(
                 "{}: {} has no file of the name \"{name}\"",
                 table.locate(row, slide),
@@ -308,23 +296,7 @@ fn files(asked: &config::Bags) -> Result<BTreeMap<String, Vec<PathBuf>>, StudyEr
             ),
             hint: "a slide is named by its file, with or without the extension",
         })?;
-        found.entry(text(&table, row, patient)).or_default().push(file.clone());
+        found.entry(table.text(row, patient)).or_default().push(file.clone());
     }
     Ok(found)
-}
-
-fn stem(path: &Path) -> String {
-    let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.contains(&e));
-    let name = if known { path.file_stem() } else { path.file_name() };
-    name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn text(table: &Table, row: usize, column: usize) -> String {
-    match table.cell(row, column) {
-        Cell::Text(t) => t.trim().to_owned(),
-        Cell::Int(i) => i.to_string(),
-        Cell::Float(x) => x.to_string(),
-        Cell::Bool(b) => b.to_string(),
-        Cell::Missing => String::new(),
-    }
 }

@@ -33,13 +33,15 @@ impl Plan {
     pub fn of(study: &Study, output: Option<&Path>) -> Self {
         let fed = &study.federation;
         let one_table = || study.data.path.iter().cloned().chain(files(study, None).into_values()).collect();
-        let (inputs, sites): (Vec<PathBuf>, _) = match &fed.site {
+        let (inputs, sites): (Vec<PathBuf>, Option<usize>) = match &fed.site {
             Some(SiteSource::Files(files)) => {
                 (files.iter().flat_map(SiteFile::tables).map(Path::to_owned).collect(), Some(files.len()))
             }
             Some(SiteSource::Column(_)) => (one_table(), None),
             None => (one_table(), Some(fed.sites.len()).filter(|&n| n > 0)),
         };
+        let slides = study.bags.iter().flat_map(|b| b.table.iter().chain([&b.folder])).cloned();
+        let inputs: Vec<PathBuf> = inputs.into_iter().chain(slides).collect();
         let replicates = 1 + study.train.bootstraps as usize;
         // A linear model has no initial weights to draw.
         let seeds = match study.model.kind {

@@ -315,6 +315,10 @@ fn timing(
 fn inputs(study: &Study) -> Result<Vec<Input>, StudyError> {
     match &study.federation.site {
         Some(SiteSource::Files(_)) => Ok(Vec::new()),
-        _ => study.data.path.iter().chain(files(study, None).values()).map(|p| Input::of(p)).collect(),
+        _ => {
+            let blocks = files(study, None);
+            let slides = study.bags.as_ref().and_then(|b| b.table.as_ref());
+            study.data.path.iter().chain(blocks.values()).chain(slides).map(|p| Input::of(p)).collect()
+        }
     }
 }

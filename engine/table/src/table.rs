@@ -158,6 +158,20 @@ impl Table {
         self.columns[column].cells.get(row)
     }
 
+    /// A cell as text, trimmed; empty where it is missing.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn text(&self, row: usize, column: usize) -> String {
+        match self.cell(row, column) {
+            Cell::Text(t) => t.trim().to_owned(),
+            Cell::Int(i) => i.to_string(),
+            Cell::Float(x) => x.to_string(),
+            Cell::Bool(b) => b.to_string(),
+            Cell::Missing => String::new(),
+        }
+    }
+
     /// The delimiter a CSV file was read with.
     pub fn delimiter(&self) -> Option<u8> {
         self.delimiter

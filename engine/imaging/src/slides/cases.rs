@@ -1,17 +1,13 @@
 //! Which files are a case.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use osteon_slides::SlidesError;
-use osteon_table::{Cell, ReadOptions, Table};
+use osteon_slides::{Named, SlidesError, slide_files, slide_name};
+use osteon_table::ReadOptions;
 
 use crate::error::ImagingError;
-
-/// Extensions of embeddings.
-const EXTENSIONS: [&str; 6] = ["h5", "hdf5", "npy", "pt", "pth", "parquet"];
 
 /// A slide, or all slides of a patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +60,9 @@ impl SlideCases {
     /// # Errors
     /// If there is none, or a folder cannot be read.
     pub fn of_files(inputs: &[PathBuf]) -> Result<Self, ImagingError> {
-        let files = files(inputs)?;
+        let files = slide_files(inputs)?;
         let case = |file: PathBuf| {
-            let slide = stem(&file);
+            let slide = slide_name(&file);
             SlideCase { patient: slide.clone(), slide, site: None, files: vec![file], fit: true }
         };
         Ok(Self { list: files.into_iter().map(case).collect() })
@@ -93,7 +89,7 @@ impl SlideCases {
         let patient = if by_patient { Some(need("patient")?) } else { table.find("patient") };
         let site = site_column.map_or(Ok(table.find("site")), |name| need(name).map(Some))?;
         let fit = fit_on.map(|f| need(&f.column)).transpose()?;
-        let found = if inputs.is_empty() { None } else { Some(by_name(files(inputs)?)) };
+        let found = if inputs.is_empty() { None } else { Some(Named::new(slide_files(inputs)?)) };
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut cases: Vec<SlideCase> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
@@ -102,7 +98,7 @@ impl SlideCases {
                 place: table.locate(row, column).to_string(),
                 reason,
             };
-            let name = text(&table, row, slide);
+            let name = table.text(row, slide);
             if name.is_empty() {
                 return Err(wrong(slide, "no slide is named".to_owned()));
             }
@@ -110,18 +106,17 @@ impl SlideCases {
                 None => folder.join(&name),
                 Some(found) => found
                     .get(&name)
-                    .or_else(|| found.get(&stem(Path::new(&name))))
                     .cloned()
                     .ok_or_else(|| wrong(slide, format!("no input has the name \"{name}\"")))?,
             };
-            let slide = stem(Path::new(&name));
+            let slide = slide_name(Path::new(&name));
             let case = SlideCase {
-                patient: patient.map_or_else(|| slide.clone(), |column| text(&table, row, column)),
+                patient: patient.map_or_else(|| slide.clone(), |column| table.text(row, column)),
                 slide,
-                site: site.map(|column| text(&table, row, column)),
+                site: site.map(|column| table.text(row, column)),
                 files: vec![file],
                 fit: match (fit_on, fit) {
-                    (Some(on), Some(column)) => on.values.contains(&text(&table, row, column)),
+                    (Some(on), Some(column)) => on.values.contains(&table.text(row, column)),
                     _ => true,
                 },
             };
@@ -142,47 +137,5 @@ impl SlideCases {
             }
         }
         Ok(Self { list: cases })
-    }
-}
-
-fn stem(path: &Path) -> String {
-    let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.contains(&e));
-    let name = if known { path.file_stem() } else { path.file_name() };
-    name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Files by their name and by their stem.
-fn by_name(files: Vec<PathBuf>) -> HashMap<String, PathBuf> {
-    let names = |f: &PathBuf| [stem(f), f.file_name().unwrap_or_default().to_string_lossy().into_owned()];
-    files.into_iter().flat_map(|f| names(&f).map(|name| (name, f.clone()))).collect()
-}
-
-fn files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, ImagingError> {
-    let mut files = Vec::new();
-    for input in inputs {
-        let io = |source| SlidesError::Io { path: input.clone(), source };
-        if !input.is_dir() {
-            files.push(input.clone());
-            continue;
-        }
-        let inside = fs::read_dir(input).map_err(io)?.map(|e| e.map(|e| e.path()));
-        let mut inside = inside.collect::<Result<Vec<_>, _>>().map_err(io)?;
-        inside.retain(|f| f.extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.contains(&e)));
-        inside.sort();
-        files.extend(inside);
-    }
-    if files.is_empty() {
-        return Err(SlidesError::Option("the inputs hold no embeddings".into()).into());
-    }
-    Ok(files)
-}
-
-fn text(table: &Table, row: usize, column: usize) -> String {
-    match table.cell(row, column) {
-        Cell::Text(t) => t.trim().to_owned(),
-        Cell::Int(i) => i.to_string(),
-        Cell::Float(x) => x.to_string(),
-        Cell::Bool(b) => b.to_string(),
-        Cell::Missing => String::new(),
     }
 }

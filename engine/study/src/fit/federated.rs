@@ -119,12 +119,23 @@ impl Learner for Sites<'_> {
                 self.batch.correct_gradients(problem, correction.collect());
             }
         }
-        let losses = self.batch.train(&which, local_epochs);
-        let losses = losses.map_err(FederateError::from)?;
-        for (&problem, losses) in which.iter().zip(losses) {
-            self.losses[problem] = losses.last().copied();
+        // Networks of columns are one batch; slides are read, which may fail at one site.
+        let together = if self.bags.is_some() { 1 } else { places.len().max(1) };
+        let mut trained = Vec::new();
+        for places in places.chunks(together) {
+            let which: Vec<usize> = places.iter().flat_map(|&(_, place)| self.problems(place)).collect();
+            match self.batch.train(&which, local_epochs).map_err(FederateError::from) {
+                Ok(losses) => {
+                    for (&problem, losses) in which.iter().zip(losses) {
+                        self.losses[problem] = losses.last().copied();
+                    }
+                    trained.extend_from_slice(places);
+                }
+                Err(e) if self.bags.is_some() => send(places[0].0, Err(e)),
+                Err(e) => return Err(e),
+            }
         }
-        for (site, place) in places {
+        for (site, place) in trained {
             let problems = self.problems(place);
             let changes: Vec<Vec<f32>> = match job.control {
                 Some(_) => problems.clone().map(|problem| self.renew_control(problem)).collect(),

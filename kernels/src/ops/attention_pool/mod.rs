@@ -377,9 +377,11 @@ impl Pooled {
         &self.z
     }
 
-    /// The attention of tiles by their logits; over a bag they add up to 1.
+    /// The attention of all tiles of the bag by their logits, which adds up to 1.
     pub fn attention(&self, logits: &[f32]) -> Vec<f64> {
-        logits.iter().map(|&l| libm::exp(f64::from(l) - f64::from(self.max)) / self.sum).collect()
+        let weight = |&l: &f32| libm::exp(f64::from(l) - f64::from(self.max));
+        let sum: f64 = logits.iter().map(weight).sum();
+        logits.iter().map(|l| weight(l) / sum).collect()
     }
 }
 
