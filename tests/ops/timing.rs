@@ -114,6 +114,9 @@ pub fn run(what: &str) -> Result<(), Box<dyn Error>> {
                     let more = json!({ "gb_per_s": rate, "of_copy": rate / copy.1,
                         "gflop_per_s": work.flops / s / 1e9, "ms_with_transfers": 1e3 * whole });
                     say(&format!("{} {}", op.name(), case.label), s, more)?;
+                    if small {
+                        break;
+                    }
                 }
                 Err(DeviceError::Unsupported { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -126,10 +129,10 @@ pub fn run(what: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What an op is timed on.
+/// What an op is timed on; of small cases the first that runs.
 fn cases(op: &dyn Op, small: bool) -> Vec<Case> {
     match small {
-        true => op.cases().pop().into_iter().collect(),
+        true => op.cases().into_iter().rev().collect(),
         false => op.perf_cases(),
     }
 }

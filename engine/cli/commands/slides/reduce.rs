@@ -9,6 +9,8 @@ use osteon_imaging::ImagingError;
 use osteon_imaging::slides::{
     FitOn, Gathered, Models, SlideBatch, SlideCases, SlideFault, SlideVectors, fit, gathered_of,
 };
+use osteon_kernels::PROFILE;
+use osteon_kernels::backend::DeviceInfo;
 use osteon_pipeline::{Batch, Budget, Ran, Shard, journal_of, run};
 use osteon_slides::{Pooling, Precision, Scatter, Wanted};
 use osteon_study::stop::Stop;
@@ -145,7 +147,8 @@ impl Reduce {
         talk: &Talk,
     ) -> Result<ExitCode, CommandError> {
         let shard = self.shard.unwrap_or(Shard::WHOLE);
-        let site = self.pass("all", self.out.clone(), cases, shard, threads, stop, talk)?;
+        let wanted = self.wanted(talk)?;
+        let site = self.pass("all", self.out.clone(), cases, &wanted, shard, threads, stop, talk)?;
         let vectors: Vec<&SlideVectors> = site.vectors.iter().collect();
         if shard.is_part() {
             talk.say("models are fitted when the parts are merged");
@@ -190,13 +193,17 @@ impl Reduce {
         names.sort();
         names.dedup();
         comm.require_same("the sites", &names.join("\n"))?;
+        let wanted = self.wanted(talk)?;
+        let profile = wanted.device.as_ref().map_or(PROFILE.to_owned(), DeviceInfo::profile);
+        comm.require_same("the device", &profile)?;
         let rank_of = placement::place(&vec![1; names.len()], comm.size());
         let mut sites = Vec::new();
         for (name, _) in names.iter().zip(&rank_of).filter(|(_, rank)| **rank == comm.rank()) {
             let list = cases.list.iter().filter(|c| c.site.as_ref() == Some(name)).cloned().collect();
             let extension = self.out.extension().unwrap_or_default().to_string_lossy().into_owned();
             let out = beside(&self.out, &format!("{}.{extension}", file_name(name)));
-            sites.push(self.pass(name, out, SlideCases { list }, Shard::WHOLE, threads, stop, talk)?);
+            let cases = SlideCases { list };
+            sites.push(self.pass(name, out, cases, &wanted, Shard::WHOLE, threads, stop, talk)?);
         }
         let vectors: Vec<&SlideVectors> = sites.iter().flat_map(|s| &s.vectors).collect();
         let sums = sites.iter().map(|s| (s.name.clone(), s.scatter.clone())).collect();
@@ -218,28 +225,32 @@ impl Reduce {
         Ok(worst)
     }
 
+    /// What a pass computes, and where.
+    fn wanted(&self, talk: &Talk) -> Result<Wanted, CommandError> {
+        let finish = self.models.finish()?;
+        let (precision, forced) = match self.precision {
+            Arithmetic::F32 => (Precision::Single, None),
+            Arithmetic::F64 => (Precision::Double, Some("f64 sums are formed on the processor")),
+        };
+        let device = self.device.or_processor(forced, talk)?;
+        let products = finish.needs_products();
+        Ok(Wanted { key: finish.key, pools: self.pool.clone(), products, precision, device })
+    }
+
     /// One pass over the files of the cases.
     fn pass(
         &self,
         name: &str,
         out: PathBuf,
         cases: SlideCases,
+        wanted: &Wanted,
         shard: Shard,
         threads: usize,
         stop: &Stop,
         talk: &Talk,
     ) -> Result<Site, CommandError> {
-        let finish = self.models.finish()?;
-        let precision = match self.precision {
-            Arithmetic::F32 => Precision::Single,
-            Arithmetic::F64 => Precision::Double,
-        };
-        let products = finish.needs_products();
-        let forced = (precision == Precision::Double).then_some("f64 sums are formed on the processor");
-        let device = self.device.or_processor(forced, talk)?;
-        let wanted = Wanted { key: finish.key, pools: self.pool.clone(), products, precision, device };
-        let mut batch = SlideBatch { cases, wanted, gathered: None };
-        if products {
+        let mut batch = SlideBatch { cases, wanted: wanted.clone(), gathered: None };
+        if wanted.products {
             let keys: Vec<String> = (0..batch.cases()).map(|case| batch.key(case)).collect();
             let (path, parameters) = (gathered_of(&out), batch.parameters());
             let key = |case: usize| keys[case].clone();

@@ -58,8 +58,7 @@ impl Needs {
             norms: layers.iter().map(wide).collect(),
             widest: layers.iter().map(|l| n * l.outputs).max().unwrap_or(0),
             partial: layers.iter().map(partial).max().unwrap_or(0),
-            // The groups of tied events are no more than the patients.
-            scratch: 5 * n,
+            scratch: Outcome::scratch_words_of(cohort.order()),
             patients: n,
         }
     }

@@ -1,6 +1,6 @@
 //! The device versions: every event is compared with every later patient, in tiles. Patients lie from the last time
 //! to the first, so that those who are later than an event are a beginning of the list. `O(N^2)` integer comparisons,
-//! which a device does faster than the host sorts up to some 10^5 patients; counts are exact.
+//! meant for up to some 10^5 patients; counts are exact.
 
 use super::Pairs;
 use crate::backend::{Buffer, Device, DeviceError, GROUP, Launch, Source};

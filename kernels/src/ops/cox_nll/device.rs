@@ -65,8 +65,17 @@ impl Outcome {
 
     /// Words of [`Self::loss`]'s scratch buffer per problem.
     pub fn scratch_words(&self) -> usize {
-        let of_tree = self.tree.as_ref().map_or(0, |tree| 2 * (tree.segments + 2 * tree.leaves));
+        let of_tree = self.tree.as_ref().map_or(0, |tree| tree_words(tree.leaves, tree.segments));
         5 * self.count + of_tree
+    }
+
+    /// The same of an order that is not on a device yet.
+    pub fn scratch_words_of(order: &RiskOrder) -> usize {
+        let of_tree = order.truncation.as_ref().map_or(0, |truncation| {
+            let (_, leaves, segments) = stretches(&words(order).0, order, &truncation.until);
+            tree_words(leaves, segments)
+        });
+        5 * order.groups.len() + of_tree
     }
 
     /// Loss and event weight `[B, 2]` of `problems` scores `[B, N]`, and their gradient. Without
@@ -100,6 +109,11 @@ impl Outcome {
         }
         Launch::new(SOURCE, entry, &buffers, &params, device.line(problems))
     }
+}
+
+/// Exponent and sum of every segment and node.
+fn tree_words(leaves: usize, segments: usize) -> usize {
+    2 * (segments + 2 * leaves)
 }
 
 /// Outputs `loss` and `gradient`; as many problems at once as one binding can see.
