@@ -168,7 +168,10 @@ fn is_caught(op: &dyn Op, case: &Case, fault: fn(String) -> String) -> bool {
     })
 }
 
-/// The text round a barrier, and what takes the barrier out.
+/// The text round a barrier, and what takes the barrier out of a source.
+type Barrier = (&'static str, fn(String) -> String);
+
+/// A barrier between texts.
 macro_rules! without {
     ($before:literal, $barrier:literal, $after:literal) => {
         (concat!($before, $barrier, $after), |text| {
@@ -178,7 +181,7 @@ macro_rules! without {
 }
 
 /// Barriers that a kernel cannot do without: op, beginning of the case's label, and the fault.
-const BARRIERS: [(&str, &str, (&str, fn(String) -> String)); 8] = [
+const BARRIERS: [(&str, &str, Barrier); 8] = [
     ("cox_nll", "several blocks, efron", without!("", "        __syncthreads();\n", "        if (t >= d) {")),
     (
         "cox_nll",
