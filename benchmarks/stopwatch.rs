@@ -54,3 +54,17 @@ pub fn time(what: &str, who: &str, seconds: f64, per: f64, extra: serde_json::Va
     }
     writeln!(std::io::stdout(), "{line}").expect("standard output");
 }
+
+/// Runs long `work` once, and prints wall and CPU milliseconds and the peak memory of the process.
+#[allow(dead_code, reason = "not every program has long work")]
+pub fn once<T>(what: &str, who: &str, work: impl FnOnce() -> T) -> T {
+    let (start, used) = (Instant::now(), cpu_seconds());
+    let done = work();
+    let (wall_ms, cpu_ms) = (start.elapsed().as_secs_f64() * 1e3, (cpu_seconds() - used) * 1e3);
+    let peak_mbyte = osteon_core::phases::peak_memory_bytes() as f64 * 1e-6;
+    let line = json!({
+        "what": what, "who": who, "wall_ms": wall_ms, "cpu_ms": cpu_ms, "samples": 1, "peak_mbyte": peak_mbyte,
+    });
+    writeln!(std::io::stdout(), "{line}").expect("standard output");
+    done
+}

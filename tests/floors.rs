@@ -27,12 +27,13 @@ const FLOORS: [(&str, u32); 15] = [
 ];
 
 /// Outside things, and the one package that may know each.
-const OWNERS: [(&str, &str); 15] = [
+const OWNERS: [(&str, &str); 16] = [
     ("mpi", "osteon-federate"),
     ("hdf5-metno", "osteon-table"),
     ("hdf5-metno-sys", "osteon-table"),
     ("parquet", "osteon-table"),
     ("csv", "osteon-table"),
+    ("libdeflater", "osteon-table"),
     ("wgpu", "osteon-kernels"),
     ("cudarc", "osteon-kernels"),
     ("png", "osteon-report"),

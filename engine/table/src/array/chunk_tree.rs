@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::Chunk;
+use super::{Chunk, chunk_array};
 
 /// Messages of an object header: where the data are, and where more messages are.
 const LAYOUT: u16 = 0x08;
@@ -23,6 +23,10 @@ pub(super) struct Grid {
     /// Extent of a chunk.
     pub rows: usize,
     pub columns: usize,
+    /// Bytes of a chunk that is not filtered.
+    pub size: u64,
+    /// Whether rows are all that may be added to the data set.
+    pub grows_down: bool,
     /// Chunks of a column and of a row of chunks.
     pub down: usize,
     pub across: usize,
@@ -43,31 +47,36 @@ impl Grid {
     }
 }
 
-fn damaged() -> String {
+pub(super) fn damaged() -> String {
     "the index of its chunks is damaged".to_owned()
 }
 
-fn read(file: &File, at: u64, bytes: u64) -> Result<Vec<u8>, String> {
+pub(super) fn read(file: &File, at: u64, bytes: u64) -> Result<Vec<u8>, String> {
     let mut block = vec![0; bytes as usize];
     file.read_exact_at(&mut block, at)
         .map_err(|e| format!("the index of its chunks cannot be read ({e})"))?;
     Ok(block)
 }
 
-fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
+pub(super) fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     let mut number = [0; 8];
     number[..size].copy_from_slice(bytes.get(at..at + size)?);
     Some(u64::from_le_bytes(number))
 }
 
 /// The chunks of the data set whose object header is at `header`, row-major over the grid; what was never written is
-/// `None`. `Ok(None)` if the file is not of the kind read here (versions of the layout before 3 or after it, a user
-/// block, addresses that are not of 64 bits): the library must be asked then.
+/// `None`. `Ok(None)` if the file is not of the kind read here (versions of the layout before 3, indices of version 4
+/// that [`chunk_array`] does not read, a user block, addresses that are not of 64 bits): the library must be asked then.
 pub(super) fn chunks(file: &File, header: u64, grid: Grid) -> Result<Option<Vec<Option<Chunk>>>, String> {
     if !plain_addresses(file)? {
         return Ok(None);
     }
-    let Some(root) = tree(file, header, grid.rank)? else { return Ok(None) };
+    let Some(message) = layout(file, header)? else { return Ok(None) };
+    if message.starts_with(&[4]) {
+        // The places in an array are counted over the largest extent.
+        return if grid.grows_down { chunk_array::chunks(file, &message, grid) } else { Ok(None) };
+    }
+    let Some(root) = tree(&message, grid.rank)? else { return Ok(None) };
     let mut found = vec![None; grid.down * grid.across];
     if root != u64::MAX {
         let mut nodes = 2 * found.len() + 256;
@@ -91,8 +100,8 @@ fn plain_addresses(file: &File) -> Result<bool, String> {
     Ok(block[sizes..sizes + 2] == [8, 8] && number(&block, base, 8) == Some(0))
 }
 
-/// Address of the root of the tree of a data set of `rank` dimensions, all ones if there are no chunks.
-fn tree(file: &File, header: u64, rank: usize) -> Result<Option<u64>, String> {
+/// The message of the layout in an object header.
+fn layout(file: &File, header: u64) -> Result<Option<Vec<u8>>, String> {
     let start = read(file, header, 16)?;
     let second = start.starts_with(b"OHDR");
     // Length of the head of a message, and the bytes around the messages of a further block.
@@ -127,7 +136,7 @@ fn tree(file: &File, header: u64, rank: usize) -> Result<Option<u64>, String> {
             };
             let body = rest.get(head..head + usize::from(size)).ok_or_else(damaged)?;
             match kind {
-                LAYOUT => return layout(body, rank),
+                LAYOUT => return Ok(Some(body.to_vec())),
                 CONTINUATION => {
                     let at = number(body, 0, 8).ok_or_else(damaged)?;
                     let length = number(body, 8, 8).ok_or_else(damaged)?;
@@ -142,8 +151,9 @@ fn tree(file: &File, header: u64, rank: usize) -> Result<Option<u64>, String> {
     Ok(None)
 }
 
-/// Version 3, class 2 (chunks).
-fn layout(body: &[u8], rank: usize) -> Result<Option<u64>, String> {
+/// Address of the root of the tree of a data set of `rank` dimensions, all ones if there are no chunks: a layout of
+/// version 3, class 2 (chunks).
+fn tree(body: &[u8], rank: usize) -> Result<Option<u64>, String> {
     if !body.starts_with(&[3, 2]) {
         return Ok(None);
     }

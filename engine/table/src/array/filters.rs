@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use flate2::{Decompress, FlushDecompress, Status};
+#[cfg(feature = "hdf5")]
+use libdeflater::{DecompressionError, Decompressor};
 
 /// A step by which a chunk was coded.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
@@ -45,14 +46,30 @@ pub(super) fn decode<'c>(
     }
 }
 
+#[cfg(feature = "hdf5")]
+thread_local! {
+    /// Its tables are larger than a chunk of one tile.
+    static INFLATE: std::cell::RefCell<Decompressor> = std::cell::RefCell::new(Decompressor::new());
+}
+
 /// At most `limit` bytes: a checksum may follow the chunk inside.
+#[cfg(feature = "hdf5")]
 fn inflate(coded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    let mut plain = Vec::with_capacity(limit);
-    match Decompress::new(true).decompress_vec(coded, &mut plain, FlushDecompress::Finish) {
-        Ok(Status::StreamEnd) => Ok(plain),
-        Ok(_) => Err("its zlib data are cut off, or more than the chunk".to_owned()),
-        Err(e) => Err(format!("it is not zlib data ({e})")),
+    let mut plain = vec![0; limit];
+    match INFLATE.with_borrow_mut(|inflate| inflate.zlib_decompress(coded, &mut plain)) {
+        Ok(length) => {
+            plain.truncate(length);
+            Ok(plain)
+        }
+        Err(DecompressionError::InsufficientSpace) => Err("its zlib data are more than the chunk".to_owned()),
+        Err(DecompressionError::BadData) => Err("it is not whole zlib data".to_owned()),
     }
+}
+
+/// Only HDF5 files have filters, and this build reads none.
+#[cfg(not(feature = "hdf5"))]
+fn inflate(_coded: &[u8], _limit: usize) -> Result<Vec<u8>, String> {
+    Err("this build has no HDF5".to_owned())
 }
 
 fn unshuffle(bytes: &[u8], number: usize) -> Vec<u8> {
@@ -147,6 +164,21 @@ mod tests {
     fn planes_of_bytes_are_numbers_again() {
         assert_eq!(unshuffle(&[1, 3, 5, 2, 4, 6], 2), [1, 2, 3, 4, 5, 6]);
         assert!(unshuffle(&[], 4).is_empty());
+    }
+
+    #[cfg(feature = "hdf5")]
+    #[test]
+    fn zlib_data_are_whole_and_no_more_than_the_chunk() {
+        // zlib.compress(b"abcabcabc", 9)
+        let coded = [0x78, 0xda, 0x4b, 0x4c, 0x4a, 0x4e, 0x04, 0x23, 0x00, 0x11, 0x3d, 0x03, 0x73];
+        assert_eq!(inflate(&coded, 9).expect("valid"), b"abcabcabc");
+        assert_eq!(inflate(&coded, 20).expect("valid"), b"abcabcabc");
+        assert!(inflate(&coded, 8).expect_err("too much").contains("more than the chunk"));
+        assert!(inflate(&coded[..9], 9).is_err());
+        let mut damaged = coded;
+        damaged[12] ^= 1;
+        assert!(inflate(&damaged, 9).expect_err("a wrong sum").contains("not whole"));
+        assert!(inflate(b"nonsense", 9).is_err());
     }
 
     #[test]

@@ -127,6 +127,8 @@ fn layout(file: &fs::File, data: &Dataset, shape: &[usize], number: Number) -> R
         rank: shape.len(),
         rows,
         columns,
+        size: (rows * columns * number.bytes()) as u64,
+        grows_down: grows_down(data)?,
         down: height.div_ceil(rows),
         across: width.div_ceil(columns),
     };
@@ -143,11 +145,18 @@ fn layout(file: &fs::File, data: &Dataset, shape: &[usize], number: Number) -> R
             )
         })?);
     }
-    let size = (rows * columns * number.bytes()) as u64;
-    if filters.is_empty() && chunks.iter().any(|c| c.bytes != size) {
+    if filters.is_empty() && chunks.iter().any(|c| c.bytes != grid.size) {
         return Err("a chunk has not the size of its shape; the file is damaged".to_owned());
     }
     Ok(Layout::Chunked { rows, columns, chunks, filters })
+}
+
+/// Whether a data set may grow by rows alone.
+fn grows_down(data: &Dataset) -> Result<bool, String> {
+    let most = data.space().map_err(|e| e.to_string())?.maxdims();
+    let now = data.shape();
+    let may_grow = |k: usize| now.len() >= 2 && k == now.len() - 2;
+    Ok((0..now.len()).all(|k| may_grow(k) || most[k] == Some(now[k])))
 }
 
 /// Address of the object header: what an object reference holds in every version of HDF5.
@@ -237,21 +246,38 @@ fn text(attribute: &Attribute) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Chunks from the tree and from the library, of a data set that `make` creates.
+    fn grid(chunk: &[usize], data: &Dataset) -> Grid {
+        let shape = data.shape();
+        let [rows, columns] = [chunk[chunk.len() - 2], chunk[chunk.len() - 1]];
+        let (down, across) =
+            (shape[shape.len() - 2].div_ceil(rows), shape[shape.len() - 1].div_ceil(columns));
+        let size = (rows * columns * 4) as u64;
+        Grid {
+            rank: shape.len(),
+            rows,
+            columns,
+            size,
+            grows_down: grows_down(data).expect("extents"),
+            down,
+            across,
+        }
+    }
+
+    /// Chunks from the index in the file.
+    fn direct(file: &hdf5::File, chunk: &[usize], data: &Dataset) -> Option<Vec<Option<Chunk>>> {
+        file.flush().expect("flushed");
+        let bytes = fs::File::open(file.filename()).expect("the file");
+        let at = header(data).expect("an address");
+        chunk_tree::chunks(&bytes, at, grid(chunk, data)).expect("an index")
+    }
+
+    /// Chunks from the index in the file and from the library, which takes long for many.
     fn both(
         file: &hdf5::File,
         chunk: &[usize],
         data: &Dataset,
     ) -> (Option<Vec<Option<Chunk>>>, Vec<Option<Chunk>>) {
-        file.flush().expect("flushed");
-        let shape = data.shape();
-        let [rows, columns] = [chunk[chunk.len() - 2], chunk[chunk.len() - 1]];
-        let (down, across) =
-            (shape[shape.len() - 2].div_ceil(rows), shape[shape.len() - 1].div_ceil(columns));
-        let grid = Grid { rank: shape.len(), rows, columns, down, across };
-        let bytes = fs::File::open(file.filename()).expect("the file");
-        let tree = chunk_tree::chunks(&bytes, header(data).expect("an address"), grid).expect("a tree");
-        (tree, asked(data, grid))
+        (direct(file, chunk, data), asked(data, grid(chunk, data)))
     }
 
     #[test]
@@ -347,18 +373,131 @@ mod tests {
         assert_eq!(found, [a, b, a, b, a, b, b, a, b, a, b, a]);
     }
 
+    /// A file of the latest format.
+    fn latest(dir: &Path) -> hdf5::File {
+        let builder = hdf5::FileBuilder::new().with_fapl(|p| p.libver_latest()).create(dir.join("b.h5"));
+        builder.expect("a file")
+    }
+
     #[test]
-    fn other_indices_are_left_to_the_library() {
+    fn arrays_tell_what_the_library_tells() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let latest = hdf5::FileBuilder::new()
-            .with_fapl(|p| p.libver_latest())
-            .create(dir.path().join("b.h5"))
-            .expect("a file");
-        let data = latest.new_dataset::<f32>().chunk([1, 3]).shape([20, 3]).create("x").expect("a data set");
-        data.write_raw(&[1f32; 60]).expect("numbers");
-        let (tree, library) = both(&latest, &[1, 3], &data);
-        assert_eq!(tree, None);
+        let file = latest(dir.path());
+        let build = |gzip: bool, chunk: [usize; 2]| {
+            let builder = file.new_dataset::<f32>().chunk(chunk);
+            if gzip { builder.shuffle().deflate(3) } else { builder }
+        };
+        let values = |n: usize| (0..n).map(|k| (k % 89) as f32).collect::<Vec<f32>>();
+        for (name, tall, wide, chunk, gzip) in [
+            ("single", 20, 3, [20, 3], false),
+            ("single filtered", 20, 3, [20, 3], true),
+            ("one page", 30, 9, [4, 4], false),
+            ("one page filtered", 30, 9, [4, 4], true),
+            ("many pages", 1100, 2, [1, 2], false),
+            ("many pages filtered", 1100, 3, [1, 2], true),
+        ] {
+            let data = build(gzip, chunk).shape([tall, wide]).create(name).expect("a data set");
+            data.write_raw(&values(tall * wide)).expect("numbers");
+            let (array, library) = both(&file, &chunk, &data);
+            assert!(library.iter().all(Option::is_some));
+            assert_eq!(array.expect("an array"), library, "{name}");
+        }
+        // Past the index block, its data blocks, unpaged and paged blocks of later groups: 4, 100, 300, 5000, 40,000.
+        for (tall, gzip) in [(3, false), (90, true), (300, false), (5000, true), (40_000, false)] {
+            let name = format!("growing {tall}");
+            let data = build(gzip, [1, 2]).shape((tall.., 2)).create(name.as_str()).expect("a data set");
+            data.write_raw(&values(tall * 2)).expect("numbers");
+            let found = direct(&file, &[1, 2], &data).expect("an array");
+            assert!(found.len() == tall && found.iter().all(Option::is_some), "{name}");
+            // The library visits every chunk for each; of many, the numbers are read below.
+            if tall <= 300 {
+                assert_eq!(found, both(&file, &[1, 2], &data).1, "{name}");
+            }
+        }
+        drop(file);
+        for tall in [5000, 40_000] {
+            let array =
+                read_array(&dir.path().join("b.h5"), &[&format!("growing {tall}")]).expect("an array");
+            let mut bytes = Vec::new();
+            array.open().and_then(|rows| rows.read(0, tall, &mut bytes)).expect("rows");
+            let found: Vec<f32> =
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            assert_eq!(found, values(tall * 2), "{tall}");
+        }
+    }
+
+    /// Writes some chunks of two numbers each as they are.
+    fn write_chunks(data: &Dataset, rows: std::ops::Range<u64>) {
+        use hdf5_sys::h5d::H5Dwrite_chunk;
+        use hdf5_sys::h5p::H5P_DEFAULT;
+        for row in rows {
+            let (at, values): ([hsize_t; 2], [f32; 2]) = ([row, 0], [1.0; 2]);
+            // SAFETY: the data set is open, the offset has its rank and the values the size of a chunk.
+            let status = hdf5::sync::sync(|| unsafe {
+                H5Dwrite_chunk(data.id(), H5P_DEFAULT, 0, at.as_ptr(), 8, values.as_ptr().cast())
+            });
+            assert!(status >= 0);
+        }
+    }
+
+    #[test]
+    fn holes_in_arrays_are_missing_and_other_indices_left_to_the_library() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = latest(dir.path());
+        // Only the rows from 2000 on are written: whole pages and blocks are absent.
+        for name in ["fixed", "growing"] {
+            let builder = file.new_dataset::<f32>().chunk([1, 2]);
+            let data = match name {
+                "fixed" => builder.shape([6000, 2]).create(name),
+                _ => builder.shape((6000.., 2)).create(name),
+            };
+            let data = data.expect("a data set");
+            assert_eq!(direct(&file, &[1, 2], &data), Some(vec![None; 6000]), "{name}");
+            write_chunks(&data, 4000..4200);
+            let found = direct(&file, &[1, 2], &data).expect("an array");
+            let there: Vec<usize> = (0..6000).filter(|&k| found[k].is_some()).collect();
+            assert_eq!(there, (4000..4200).collect::<Vec<_>>(), "{name}");
+        }
+        let both_ways = file.new_dataset::<f32>().chunk([1, 2]).shape((20.., 2..)).create("free");
+        let data = both_ways.expect("a data set");
+        data.write_raw(&[1f32; 40]).expect("numbers");
+        let (array, library) = both(&file, &[1, 2], &data);
+        assert_eq!(array, None);
         assert!(library.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_damaged_array_is_an_error() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = latest(dir.path());
+        let data =
+            file.new_dataset::<f32>().chunk([1, 2]).shape((3000.., 2)).create("x").expect("a data set");
+        data.write_raw(&[1f32; 6000]).expect("numbers");
+        let at = header(&data).expect("an address");
+        drop((data, file));
+        let path = dir.path().join("b.h5");
+        let whole = fs::read(&path).expect("bytes");
+        let (down, across, size) = (3000, 1, 8);
+        let grid = Grid { rank: 2, rows: 1, columns: 2, size, grows_down: true, down, across };
+        let chunks = |bytes: &[u8]| {
+            fs::write(&path, bytes).expect("written");
+            chunk_tree::chunks(&fs::File::open(&path).expect("the file"), at, grid)
+        };
+        assert_eq!(chunks(&whole).expect("an array").map(|c| c.len()), Some(3000));
+        for signature in [b"EAHD", b"EAIB", b"EASB", b"EADB"] {
+            let place = (0..whole.len()).find(|&k| whole[k..].starts_with(signature)).expect("a block");
+            let mut bytes = whole.clone();
+            bytes[place + 1] = b'X';
+            assert!(chunks(&bytes).is_err());
+            assert!(chunks(&whole[..place + 10]).is_err());
+        }
+        // A client, an entry size, a power of two that are none.
+        let head = (0..whole.len()).find(|&k| whole[k..].starts_with(b"EAHD")).expect("a header");
+        for (place, value) in [(5, 9), (6, 3), (9, 0), (10, 3), (7, 200)] {
+            let mut bytes = whole.clone();
+            bytes[head + place] = value;
+            assert!(chunks(&bytes).is_err(), "byte {place}");
+        }
     }
 
     #[test]
@@ -371,7 +510,8 @@ mod tests {
         let at = header(&data).expect("an address");
         drop((data, file));
         let whole = fs::read(&path).expect("bytes");
-        let grid = Grid { rank: 2, rows: 1, columns: 2, down: 200, across: 1 };
+        let (down, across, size) = (200, 1, 8);
+        let grid = Grid { rank: 2, rows: 1, columns: 2, size, grows_down: true, down, across };
         let chunks = |bytes: &[u8]| {
             fs::write(&path, bytes).expect("written");
             chunk_tree::chunks(&fs::File::open(&path).expect("the file"), at, grid)

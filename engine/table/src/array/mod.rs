@@ -3,6 +3,8 @@
 //! Only what an array is, and how it is coded, is asked of the HDF5 library, which does one thing at a time. The bytes are read and decoded here, by as many threads as the rayon pool has.
 
 #[cfg(feature = "hdf5")]
+mod chunk_array;
+#[cfg(feature = "hdf5")]
 mod chunk_tree;
 mod filters;
 #[cfg(feature = "hdf5")]
