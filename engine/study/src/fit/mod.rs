@@ -1,7 +1,7 @@
 //! Fitting a study: the place where data, models, federation and metrics meet.
 //!
 //! - [`network`]: the study's keys as a DeepSurv network, its problems and cohorts,
-//! - [`networks`]: networks of columns and of tiles alike,
+//! - `networks`: networks of columns and of tiles alike,
 //! - [`local`]: central and isolated training in one process,
 //! - [`federated`]: sites as learners of a federation,
 //! - [`exact`]: risk sets summed over the sites of a federation,
