@@ -183,7 +183,7 @@ fn split(slide: &Slide, seconds: f64, who: &str) {
         let extra = if gbyte > 0.0 { json!({ "gbyte": gbyte }) } else { json!({}) };
         stopwatch::time(&format!("slides_part_{what}_per_ktile"), who, seconds, ktiles, extra, work);
     };
-    let mut half: Vec<half::f16> = Vec::new();
+    let mut half: Vec<f16> = Vec::new();
     let read = slide.stream(BLOCK, |rows| {
         let Rows::F16(rows) = rows else { panic!("half precision") };
         half.extend_from_slice(rows);
@@ -232,8 +232,13 @@ fn split(slide: &Slide, seconds: f64, who: &str) {
 fn pca(dir: &Path) {
     let threads = rayon::current_num_threads();
     let who = format!("osteon, {threads} threads");
-    let wanted =
-        Wanted { key: None, pools: vec![Pooling::Mean], products: true, precision: Precision::Single };
+    let wanted = Wanted {
+        key: None,
+        pools: vec![Pooling::Mean],
+        products: true,
+        precision: Precision::Single,
+        device: None,
+    };
     let tiles = stopwatch::once("slides_pca_128_of_1_million", &who, || {
         let one = |whole: Scatter, _: usize| {
             let slide = Slide::open(&dir.join("contiguous.h5"), None).expect("a slide");
