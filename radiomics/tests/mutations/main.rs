@@ -19,7 +19,7 @@ use osteon_radiomics::{Image, Mask, RadiomicsError, Suv};
 
 use seeds::{Seed, grid, seeds};
 
-/// Mutants of each seed.
+/// Mutants of each seed, unless `OSTEON_MUTANTS` asks for more.
 const MUTANTS: u64 = 300;
 /// Bytes that a file of a few kilobytes may ask for in one piece.
 const MOST: usize = 64 << 20;
@@ -80,10 +80,12 @@ fn read(path: &Path) -> Vec<Result<(), RadiomicsError>> {
 
 fn try_mutants(ending: &str) {
     let dir = tempfile::tempdir().expect("temporary directory");
+    let more = std::env::var("OSTEON_MUTANTS").ok().and_then(|n| n.parse().ok());
+    let mutants = more.unwrap_or(MUTANTS);
     let (mut fine, mut refused) = (0, 0);
     for (number, seed) in seeds(dir.path()).iter().enumerate().filter(|(_, s)| s.name.ends_with(ending)) {
         let path = dir.path().join(&seed.name);
-        for k in 0..MUTANTS {
+        for k in 0..mutants {
             let bytes = mutant(&seed.bytes, &mut Stream::new(number as u64, Purpose::Synthetic, k));
             fs::write(&path, bytes).expect("a file");
             allocator::forget();
