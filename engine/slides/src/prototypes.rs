@@ -90,17 +90,20 @@ impl Prototypes {
         let weights = Weights { w: &w, b: &b, inputs: width, outputs: k };
         slide.stream(UNIT, |rows| {
             let tiles = rows.len() / width;
-            let near = |(at, o): (usize, &f64)| (rows.get(at) - o) as f32;
-            let shifted: Vec<f32> = (0..rows.len()).zip(origin.iter().cycle()).map(near).collect();
+            // Converted once: half precision takes longer to read than to add.
+            let values: Vec<f64> = (0..rows.len()).map(|at| rows.get(at)).collect();
+            let shift =
+                |tile: &[f64]| tile.iter().zip(&origin).map(|(x, o)| (x - o) as f32).collect::<Vec<_>>();
+            let shifted: Vec<f32> = values.chunks_exact(width).flat_map(shift).collect();
             let x = from_rows(&shifted, tiles, width);
             let mut y = vec![Lane::ZERO; x.len() / width * k];
             linear::forward(Level::current(), weights, Epilogue::NONE, &x, &mut y, &mut []);
-            for t in 0..tiles {
+            for (t, tile) in values.chunks_exact(width).enumerate() {
                 let score = |c: usize| y[t / 16 * k + c].0[t % 16];
                 let best = (1..k).fold(0, |best, c| if score(c) > score(best) { c } else { best });
                 assigned.counts[best] += 1;
                 let sums = &mut assigned.sums[best * width..][..width];
-                sums.iter_mut().enumerate().for_each(|(j, sum)| *sum += rows.get(t * width + j));
+                sums.iter_mut().zip(tile).for_each(|(sum, x)| *sum += x);
             }
             Ok(())
         })?;
