@@ -29,7 +29,7 @@ pub struct Attention {
     /// Folder to write a table and a heat map per slide into
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Patient to show; may be repeated [default: all that [bags] of the run names]
+    /// Patient to show; may be repeated [default: all whose slides the run names]
     #[arg(long = "patient", value_name = "ID")]
     pub patients: Vec<String>,
     /// Folder of other slides, each taken for a patient of its own [default: that of the run]
