@@ -168,7 +168,12 @@ impl<S: Read + Seek> Walk<'_, S> {
                     open.pop();
                     self.explicit = explicit && !open.contains(&true);
                 }
-                Tag(0xFFFE, _) => {}
+                Tag(0xFFFE, 0xE000 | 0xE00D) => {}
+                // A reader would take it for a value of whatever length is claimed.
+                Tag(0xFFFE, _) => {
+                    let reason = format!("element {} at byte {} is no item", element.tag, self.at - 8);
+                    return Err(RadiomicsError::format(self.path, reason));
+                }
                 tag if tag.group() == 0x7FE0 && open.is_empty() => {
                     if extent == Extent::Header {
                         return Ok(());
